@@ -1,0 +1,85 @@
+# What people type; meson and ninja do the work. "make help" lists the targets.
+#
+# Variables: BUILD (the release build directory), PREFIX and DESTDIR for install, JOBS,
+# TEST_SECONDS (budget of one random test), TORTURE_SECONDS (budget of all torture together).
+BUILD ?= build
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+TEST_SECONDS ?= 5
+TORTURE_SECONDS ?= 600
+
+debug_options = -Dbuildtype=debug -Dchecks=true -Dsteps=true
+asan_options = -Db_sanitize=address,undefined -Dchecks=true
+tsan_options = -Db_sanitize=thread -Dchecks=true
+
+ninja = ninja -j $(JOBS) -C
+test_run = PF_TEST_SECONDS=$(TEST_SECONDS) scripts/test-run --jobs $(JOBS)
+
+.PHONY: all help deps run test torture bench check-style install clean \
+	debug asan tsan test-debug test-asan test-tsan
+
+all: deps
+	@sh scripts/configure.sh $(BUILD) -Dprefix=$(PREFIX)
+	@$(ninja) $(BUILD) product
+
+help:
+	@echo "make              program and library in $(BUILD)/"
+	@echo "make run          the demonstration: share, kill, check, report"
+	@echo "make test         suites short and long"
+	@echo "make torture      kills at every step; TORTURE_SECONDS=$(TORTURE_SECONDS)"
+	@echo "make bench        figures, as a table and in $(BUILD)/bench.json"
+	@echo "make check-style  format, layering, longest functions"
+	@echo "make install      DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)"
+	@echo "make debug asan tsan                 build-debug, build-asan, build-tsan"
+	@echo "make test-debug test-asan test-tsan  suite short on them"
+	@echo "make clean        removes all of these builds"
+
+deps:
+	@sh scripts/deps.sh
+
+run: all
+	@BUILD=$(BUILD) sh scripts/run.sh
+
+test: all
+	@$(test_run) $(BUILD) short long
+
+# Half of the budget for the release build, half for the one with instrumented steps.
+torture: all debug
+	@scripts/test-run --budget $$(($(TORTURE_SECONDS) / 2)) $(BUILD) torture
+	@scripts/test-run --budget $$(($(TORTURE_SECONDS) / 2)) build-debug torture
+
+bench: all
+	@if $(ninja) $(BUILD) -t query bench-programs >/dev/null 2>&1; then \
+		$(ninja) $(BUILD) bench-programs; fi
+	@BUILD=$(BUILD) sh scripts/bench.sh
+
+check-style:
+	@sh scripts/deps.sh style
+	@sh scripts/check-style
+
+install: all
+	@DESTDIR=$(DESTDIR) meson install --no-rebuild -C $(BUILD)
+
+debug: deps
+	@sh scripts/configure.sh build-debug $(debug_options)
+	@$(ninja) build-debug product
+
+asan: deps
+	@sh scripts/configure.sh build-asan $(asan_options)
+	@$(ninja) build-asan product
+
+tsan: deps
+	@sh scripts/configure.sh build-tsan $(tsan_options)
+	@$(ninja) build-tsan product
+
+test-debug: debug
+	@$(test_run) --slow 2 build-debug short
+
+test-asan: asan
+	@$(test_run) --slow 4 build-asan short
+
+test-tsan: tsan
+	@$(test_run) --slow 8 build-tsan short
+
+clean:
+	rm -rf $(BUILD) build-debug build-asan build-tsan
