@@ -10,12 +10,16 @@ shift
 here=$(cd "$(dirname "$0")/.." && pwd)
 
 now=$(echo "$@"; sh "$here/scripts/sources.sh" all)
+again=
 if [ -f "$dir/build.ninja" ]; then
 	[ "$now" = "$(cat "$dir/configured-for" 2>/dev/null)" ] && exit 0
-	meson setup --reconfigure "$@" "$dir" "$here" >"$dir/configure.log" 2>&1 ||
-		{ cat "$dir/configure.log" >&2; exit 1; }
-else
-	mkdir -p "$dir"
-	meson setup "$@" "$dir" "$here"
+	again=--reconfigure
 fi
+mkdir -p "$dir"
+echo "configuring $dir"
+meson setup $again "$@" "$dir" "$here" >"$dir/configure.log" 2>&1 || {
+	cat "$dir/configure.log" >&2
+	exit 1
+}
+grep WARNING "$dir/configure.log" >&2 || true
 echo "$now" >"$dir/configured-for"
