@@ -15,7 +15,7 @@ tsan_options = -Db_sanitize=thread -Dchecks=true
 ninja = ninja -j $(JOBS) -C
 test_run = PF_TEST_SECONDS=$(TEST_SECONDS) scripts/test-run --jobs $(JOBS)
 
-.PHONY: all help deps run test torture bench check-style install clean \
+.PHONY: all help deps run test torture bench check-style format install clean \
 	debug asan tsan test-debug test-asan test-tsan
 
 all: deps
@@ -29,6 +29,7 @@ help:
 	@echo "make torture      kills at every step; TORTURE_SECONDS=$(TORTURE_SECONDS)"
 	@echo "make bench        figures, as a table and in $(BUILD)/bench.json"
 	@echo "make check-style  format, layering, longest functions"
+	@echo "make format       lets clang-format rewrite the sources"
 	@echo "make install      DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)"
 	@echo "make debug asan tsan                 build-debug, build-asan, build-tsan"
 	@echo "make test-debug test-asan test-tsan  suite short on them"
@@ -55,7 +56,11 @@ bench: all
 
 check-style:
 	@sh scripts/deps.sh style
-	@sh scripts/check-style
+	@scripts/check-style
+
+format:
+	@sh scripts/deps.sh style
+	@scripts/check-style --fix
 
 install: all
 	@DESTDIR=$(DESTDIR) meson install --no-rebuild -C $(BUILD)
