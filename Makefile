@@ -63,7 +63,8 @@ format:
 	@scripts/check-style --fix
 
 install: all
-	@DESTDIR=$(DESTDIR) meson install --no-rebuild -C $(BUILD)
+	@d='$(DESTDIR)'; case $$d in ""|/*) ;; *) d=$$PWD/$$d ;; esac; \
+	DESTDIR=$$d meson install --no-rebuild -C $(BUILD)
 
 debug: deps
 	@sh scripts/configure.sh build-debug $(debug_options)
