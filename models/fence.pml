@@ -1,0 +1,75 @@
+/*
+ * fence: the two places where a store must be seen before a later load (TSO: each
+ * process has a one-entry store buffer that the memory drains at any time).
+ * Default: the row's intent against the recounter's flag.
+ * -DENTRY: the truncater's entry lock against a getter's count (WAIT and TRY).
+ */
+bit buf[2], mem[2];		/* 0: intent or the entry lock; 1: flag */
+byte cnt, acct;
+bit fin[2];
+
+#define STORE(x) buf[x] = 1
+#define FENCE(x) (!buf[x])	/* waits until the buffer is empty */
+
+active proctype memory()
+{
+end:	do
+	:: atomic { buf[0] -> buf[0] = 0; mem[0] = 1 }
+	:: atomic { buf[1] -> buf[1] = 0; mem[1] = 1 }
+	od
+}
+
+#ifndef ENTRY
+active proctype row()		/* code: rt_enter. A get: one leaked count was there before */
+{
+	STORE(0);
+#ifndef M_NO_FENCE_ROW
+	FENCE(0);
+#endif
+	if
+	:: mem[1] -> goto out	/* flag seen: steps back */
+	:: else
+	fi;
+	atomic { FENCE(0); cnt++ }	/* a locked instruction drains the buffer */
+	acct++;
+	assert(cnt >= acct);
+out:	atomic { FENCE(0); mem[0] = 0 }	/* leave, or step back */
+	fin[0] = 1
+}
+active proctype recounter()	/* code: page_recount */
+{
+	byte sum;
+	STORE(1);
+#ifndef M_NO_FENCE_RECOUNT
+	FENCE(1);
+#endif
+	!mem[0];			/* no live row inside */
+	sum = acct;
+	atomic { FENCE(1); cnt = sum; assert(cnt >= acct) }
+	fin[1] = 1
+}
+init { cnt = 1; (fin[0] && fin[1]); assert(cnt >= acct) }
+#else
+active proctype getter()	/* code: page_get */
+{
+	cnt++;				/* locked: nothing of ours is in a buffer */
+	if
+	:: mem[0] -> cnt--		/* entry locked: not validated */
+	:: else -> acct++; acct--; cnt--	/* held, put */
+	fi;
+	fin[0] = 1
+}
+active proctype truncater()	/* code: layout_break */
+{
+	STORE(0);			/* lock the entry */
+#ifdef M_PLAIN_LOAD
+	cnt == 0;
+#else
+	atomic { FENCE(0); cnt == 0 }	/* a CAS that changes nothing drains the buffer */
+#endif
+	assert(acct == 0);		/* WAIT promised: no hold, now and later */
+	FENCE(0);
+	assert(acct == 0);
+	fin[1] = 1
+}
+#endif
