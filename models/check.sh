@@ -31,7 +31,7 @@ one()
 		cat spin.out
 		why="does not build"
 	else
-		./pan $args -w22 >pan.out 2>&1
+		./pan $args -w24 >pan.out 2>&1
 		errors=$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' pan.out)
 		states=$(sed -n 's/ *\([0-9.e+]*\) states, stored.*/\1/p' pan.out)
 		why=$(sed -n 's/^pan:1: //p' pan.out | cut -c1-60)

@@ -450,6 +450,7 @@ inline page_recount(d)		/* code: page_recount */
 {
 	f = intent[d] - 1;
 	atomic { (flag == 0 || DEAD(flag - 1)); flag = me + 1 }
+	intent[me] = f + 1;	/* announced: see stopped */
 	k = 0;
 	do
 	:: k < NS ->
@@ -458,7 +459,7 @@ inline page_recount(d)		/* code: page_recount */
 #ifdef M_NO_WAIT
 		:: else -> k++
 #elif !defined(NO_DEFER)	/* somebody is inside: wait, or come back later */
-		:: else -> flag = 0; k = 0; goto deferred
+		:: else -> intent[me] = 0; flag = 0; k = 0; goto deferred
 #endif
 		fi
 	:: k == NS -> break
@@ -483,6 +484,7 @@ inline page_recount(d)		/* code: page_recount */
 	:: else
 	fi;
 	intent[d] = 0;
+	intent[me] = 0;
 	flag = 0
 }
 

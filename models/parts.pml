@@ -9,6 +9,9 @@
  * split leaves the folio as it is and counts it in limbo; a later locker scans. With -DLOCKER
  * slot 1 is such a locker and not the getter.
  *
+ * -DQUAR: what a dead slot held goes to the quarantine list; a discarder moves it on. dirty is a ghost: the
+ * dead's kernel may still write there.
+ *
  * The free index is one bit per page here (merging: see buddy).
  */
 #ifndef KILLS
@@ -48,6 +51,15 @@ byte hold[NS], hord[NS];	/* accounting: head + 1; ghost: the order it had */
 bit lop;			/* layout record: pages la..lb of the folio lh */
 byte la, lb, lh;
 byte kills = KILLS;
+#ifdef QUAR
+bit Q[NP], inquar[NP], dirty[NP];
+#ifdef M_Q_IN_PENDING
+bit pq;
+#define PQ pq
+#else
+#define PQ Q[pfirst]		/* stays in the head's word, whatever its state, until pending is done */
+#endif
+#endif
 
 #define DEAD(k) (!alive[k])
 #define COVERS(h, p) (st[h] != FREE && (h) <= (p) && (p) < (h) + (1 << ord[h]))
@@ -65,7 +77,19 @@ inline insert(p)
 			assert(!HELD(p));	/* never under a hold */
 			assert(!ent[p]);	/* never a member */
 			assert(!other[p]);	/* never twice */
+#ifdef QUAR
+			if
+#ifndef M_SPLIT_FORGETS_Q
+			:: inquar[p]
+			:: !inquar[p] && PQ -> inquar[p] = 1
+			:: !inquar[p] && !PQ -> assert(!dirty[p]); infree[p] = 1
+#else
+			:: 1 -> assert(!dirty[p]); infree[p] = 1
+#endif
+			fi
+#else
 			infree[p] = 1
+#endif
 		:: else
 		fi
 	}
@@ -85,6 +109,13 @@ inline publish(p)		/* the block of members that starts here becomes an idle foli
 		:: else -> ord[p] = 0
 		fi;
 		assert(!infree[p]);
+#ifdef QUAR
+#ifdef M_MEMBER_DROPS_Q
+		Q[p] = 0;
+#else
+		Q[p] = PQ;
+#endif
+#endif
 		st[p] = INFILE; cnt[p] = 0; P[p] = 0; gen[p]++;
 		p = p + (1 << ord[p])
 	}
@@ -172,10 +203,18 @@ inline settle_locked(h)
 	if
 	:: WANTS(h) ->
 #ifdef M_NO_PENDING		/* mutation: a split does not say what it does */
-		atomic { pfirst = h; porder = ord[h]; pgen = gen[h]; pk = (st[h] == ORPHAN -> PUSH : SPLIT) }
+		atomic {
+#ifdef M_Q_IN_PENDING
+			pq = Q[h];
+#endif
+			pfirst = h; porder = ord[h]; pgen = gen[h]; pk = (st[h] == ORPHAN -> PUSH : SPLIT) }
 		nosplit = (pk == SPLIT);
 #else
-		atomic { pfirst = h; porder = ord[h]; pgen = gen[h]; pk = (st[h] == ORPHAN -> PUSH : SPLIT) }
+		atomic {
+#ifdef M_Q_IN_PENDING
+			pq = Q[h];
+#endif
+			pfirst = h; porder = ord[h]; pgen = gen[h]; pk = (st[h] == ORPHAN -> PUSH : SPLIT) }
 #endif
 		finish()
 	:: else
@@ -251,7 +290,15 @@ inline settle(h)
 
 inline down(h)			/* code: page_down */
 {
-	d_step { assert(cnt[h] > 0); cnt[h]--; assert(cnt[h] >= SUM(h)); last = WANTS(h) }
+	d_step {
+		assert(cnt[h] > 0); cnt[h]--; assert(cnt[h] >= SUM(h)); last = WANTS(h);
+#ifdef QUAR
+		if
+		:: me == REAPER -> Q[h] = 1
+		:: else
+		fi
+#endif
+	}
 	if
 	:: last -> settle(h)
 	:: else
@@ -444,6 +491,24 @@ end:	atomic { (alock == 0 && pk == NOTHING && (infree[2] || infree[3])) ->
 
 #define REAPABLE(d) (!alive[d] && !gone[d])
 #define ANYLEFT (left[0] || left[1] || left[2] || left[3])
+#ifdef QUAR
+proctype discarder()		/* code: page_discard */
+{
+	byte p;
+end:	do
+	:: atomic { (alock == 0 && pk == NOTHING && (inquar[0] || inquar[1] || inquar[2] || inquar[3])) ->
+		p = (inquar[0] -> 0 : (inquar[1] -> 1 : (inquar[2] -> 2 : 3)));
+		inquar[p] = 0; dirty[p] = 0; Q[p] = 0; infree[p] = 1; p = 0 }
+	od
+}
+#define NOQUAR (!inquar[0] && !inquar[1] && !inquar[2] && !inquar[3])
+#define SOIL(s, p) dirty[p] = dirty[p] | (HELD1(s, p))
+#define SOILED(s) SOIL(s, 0); SOIL(s, 1); SOIL(s, 2); SOIL(s, 3)
+#else
+#define NOQUAR 1
+#define SOILED(s)
+#endif
+
 proctype reaper(byte me)	/* code: file_reap */
 {
 	byte d, h, w, seen, sp;
@@ -532,9 +597,9 @@ end:	do
 proctype killer()
 {
 end:	do
-	:: atomic { kills > 0 && !done[0] -> alive[0] = 0; kills-- }
-	:: atomic { kills > 0 && !done[1] -> alive[1] = 0; kills-- }
-	:: atomic { kills > 0 && !done[2] -> alive[2] = 0; kills-- }
+	:: atomic { kills > 0 && !done[0] -> alive[0] = 0; kills--; SOILED(0) }
+	:: atomic { kills > 0 && !done[1] -> alive[1] = 0; kills--; SOILED(1) }
+	:: atomic { kills > 0 && !done[2] -> alive[2] = 0; kills--; SOILED(2) }
 	od
 }
 
@@ -549,7 +614,7 @@ end:	do
 proctype fin()
 {
 	atomic {
-		(QUIET(0) && QUIET(1) && QUIET(2) && done[3] && limbo == 0);
+		(QUIET(0) && QUIET(1) && QUIET(2) && done[3] && limbo == 0 && NOQUAR);
 		assert(PLACED(0)); assert(PLACED(1)); assert(PLACED(2)); assert(PLACED(3));
 		kills = 0
 	}
@@ -568,6 +633,10 @@ init
 #else
 		run getter(1, PAGE);
 #endif
-		run layout(2); run taker(); run reaper(3); run killer(); run fin()
+		run layout(2); run taker(); run reaper(3);
+#ifdef QUAR
+		run discarder();
+#endif
+		 run killer(); run fin()
 	}
 }
