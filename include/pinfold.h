@@ -1,0 +1,330 @@
+/*
+ * pinfold: files in a pool of byte-addressable memory that many processes map and pin.
+ *
+ * A pool is one memory device (a file on tmpfs or hugetlbfs, a memfd, /dev/dax) and the runtime
+ * beside it, the shared state of the processes that have it open. A hold is a direct map or a pin:
+ * an ordinary reference on pages. A page is free when nobody holds it and no file contains it, and
+ * never before: truncate, punch, unlink and the death of a process leave held pages to their holders.
+ *
+ * Results: 0 or positive is success, negative is the negative of a code of enum pf_error or of an
+ * errno. pf_strerror() gives a code's sentence, pf_errno() the errno it stands for, pf_message() the
+ * last failure of this thread with its particulars (path, pid, range).
+ *
+ * Threads: every function may be called from any thread, unless it says otherwise. A handle (pool,
+ * file, map, pin) may be used by several threads at once but must not be closed while in use.
+ * Processes: handles belong to the process that opened them. In a forked child every function but
+ * pf_strerror, pf_errno and pf_message fails with -PF_EFORKED; the parent is not affected. No function
+ * may be called from a signal handler.
+ *
+ * Blocking: functions that change a file wait for the file's lock. If a stopped process has it, they
+ * give up after a time limit with -PF_ESTOPPED, having changed nothing. What else a function may block
+ * on is said there.
+ */
+#ifndef PINFOLD_H
+#define PINFOLD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The library is built with hidden visibility; what this header declares is visible. */
+#pragma GCC visibility push(default)
+
+#define PF_PAGE_SIZE 4096u
+#define PF_NAME_MAX  255u /* bytes in a file's name, without the terminating NUL */
+
+/* One code per kind of failure, its errno, its sentence. Also codes between 1 and 999: plain errno. */
+#define PF_ERRORS(X)                                                                             \
+	X(PF_ENOTPOOL, EINVAL, "this is not a pinfold pool; make one with 'pinfold mkfs'")       \
+	X(PF_EVERSION, EPROTONOSUPPORT,                                                          \
+	  "the pool was made by a version of pinfold with another media format; copy its files " \
+	  "out with that version and make the pool anew")                                        \
+	X(PF_ECORRUPT, EUCLEAN, "the pool's media is damaged; 'pinfold fsck POOL' says where")   \
+	X(PF_ESHORT, EIO, "the device is shorter than the pool on it; was the file truncated?")  \
+	X(PF_EPOOLSIZE, EINVAL, "a pool of this size cannot be made")                            \
+	X(PF_EEXISTPOOL, EEXIST, "there is something at this path already; remove it first")     \
+	X(PF_ENODEV, ENODEV, "pinfold cannot use this kind of device")                           \
+	X(PF_ECACHED, EOPNOTSUPP,                                                                \
+	  "the file is on a disk file system, which keeps it in a page cache; use tmpfs, "       \
+	  "hugetlbfs, a DAX device, or ask for a volatile pool")                                 \
+	X(PF_EINUSE, EBUSY,                                                                      \
+	  "the pool is in use through another runtime directory, or its runtime was deleted; "   \
+	  "see PINFOLD_RUNTIME_DIR, or 'pinfold recover --force' when nobody uses it")           \
+	X(PF_EMACHINE, EBUSY,                                                                    \
+	  "the pool was left open by another machine; 'pinfold recover --force' when it is off") \
+	X(PF_ECOPY, EBUSY,                                                                       \
+	  "the pool is a copy of one that is in use now; copy a closed pool, or "                \
+	  "'pinfold recover --force' the copy")                                                  \
+	X(PF_EBUILDING, EBUSY, "another process is opening the pool and has not finished")       \
+	X(PF_ERUNDIR, EACCES,                                                                    \
+	  "the runtime directory cannot be used: not a directory, or others "                    \
+	  "may write to it")                                                                     \
+	X(PF_ERUNSPACE, ENOSPC,                                                                  \
+	  "no space for the runtime in its directory; enlarge that tmpfs or set "                \
+	  "PINFOLD_RUNTIME_DIR to a larger one")                                                 \
+	X(PF_ERUNCORRUPT, EUCLEAN,                                                               \
+	  "the pool's runtime is damaged; close all users and open again")                       \
+	X(PF_EMEMFD, EINVAL, "a memfd pool is opened with its two descriptors, not by a path")   \
+	X(PF_ETOOMANY, EUSERS, "too many processes have the pool open")                          \
+	X(PF_EFORKED, EPERM, "this is a forked child: open the pool again here")                 \
+	X(PF_ESTOPPED, ETIMEDOUT,                                                                \
+	  "a stopped process has a lock that is needed; continue or kill it")                    \
+	X(PF_ELOCKTIME, ETIMEDOUT, "a lock was not given back within the time limit")            \
+	X(PF_EREADONLY, EROFS, "the pool or the file was opened for reading only")               \
+	X(PF_ENAME, EINVAL, "a file's name has 1 to 255 bytes, no '/', and is not '.' or '..'")  \
+	X(PF_ENOFILE, ENOENT, "no such file in the pool")                                        \
+	X(PF_EFILEEXISTS, EEXIST, "the pool has a file of this name already")                    \
+	X(PF_ENOSPACE, ENOSPC, "the pool is full")                                               \
+	X(PF_ENOINODES, ENOSPC, "the pool has as many files as it can have ('mkfs --inodes')")   \
+	X(PF_ENOMETA, ENOSPC, "the pool's metadata zone is full")                                \
+	X(PF_ERANGE, EINVAL, "the range is empty, not aligned to pages, or past the end")        \
+	X(PF_EFILESIZE, EFBIG, "a file cannot be this large")                                    \
+	X(PF_EHOLE, ENXIO, "the range has a hole; map it writable, or allocate it")              \
+	X(PF_ENOTCONTIG, ENOTSUP, "the range is not in one piece in the pool's memory")          \
+	X(PF_EHELD, EBUSY, "the range is held")                                                  \
+	X(PF_EHELDTIME, ETIMEDOUT, "the range was still held when the time was over")            \
+	X(PF_EHOLDS, EOVERFLOW, "a folio has as many holds as can be counted")                   \
+	X(PF_EFLAGS, EINVAL, "unknown or contradicting flags")                                   \
+	X(PF_EREAP, EAGAIN, "internal: a dead process must be reaped first")                     \
+	X(PF_EAGAIN, EAGAIN, "internal: try again")
+
+enum pf_error {
+	PF_ERROR_BASE = 1000, /* codes below are errnos */
+#define PF_ERROR_CODE(name, err, text) name,
+	PF_ERRORS(PF_ERROR_CODE)
+#undef PF_ERROR_CODE
+		PF_ERROR_END
+};
+
+/* The sentence for a code (negative or positive; 0 is "success"). Never NULL. */
+const char *pf_strerror(int code);
+/* The errno (positive) that a code stands for; 0 for 0. */
+int pf_errno(int code);
+/* What the last failed call of this thread has to say, with particulars; valid until the next call. */
+const char *pf_message(void);
+
+typedef struct pf_pool pf_pool; /* a pool opened by this process */
+typedef struct pf_file pf_file; /* a file opened by this process */
+typedef struct pf_map pf_map;   /* a direct map */
+typedef struct pf_pin pf_pin;   /* a pin */
+
+/* ---- making and opening a pool -------------------------------------------------------------- */
+
+#define PF_MKFS_SPARSE \
+	0x1u /* do not reserve the space: a store may meet SIGBUS when the host is full */
+#define PF_MKFS_VOLATILE 0x2u /* allow a disk file, promising nothing after a power cut */
+
+struct pf_mkfs_options {
+	uint64_t size; /* bytes, of the whole pool; 0: the device's own size (devdax) */
+	uint64_t
+		inodes; /* how many files at most; 0: one per 256 KiB, at least 1,024, at most 1 Mi */
+	unsigned flags; /* PF_MKFS_... */
+};
+
+/* Makes a pool at `path`: a new file on tmpfs, hugetlbfs or a DAX file system, or a device-DAX node.
+ * Reserves the space unless PF_MKFS_SPARSE. Nothing is left behind when it fails.
+ * Errors: -PF_EEXISTPOOL, -PF_EPOOLSIZE, -PF_ENODEV, -PF_ECACHED, -ENOSPC, -EACCES and others of open(2).
+ * Blocks while the host reserves memory. */
+int pf_mkfs(const char *path, const struct pf_mkfs_options *options);
+
+/* Makes a pool in a new memfd. *media_fd and *runtime_fd (close-on-exec) are the pool: children that
+ * are given both open it with pf_pool_open_fds(). Errors: -PF_EPOOLSIZE, -ENOSPC, -EMFILE, -ENOMEM. */
+int pf_mkfs_memfd(const struct pf_mkfs_options *options, int *media_fd, int *runtime_fd);
+
+#define PF_POOL_RDONLY    0x1u /* never map the media writable */
+#define PF_POOL_NO_THREAD 0x2u /* no service thread in this process: call pf_reap() yourself */
+#define PF_POOL_FORCE     0x4u /* open although it seems to be in use elsewhere ('recover --force') */
+
+/* Opens (attaches to) a pool. The first one recovers it and rebuilds its free space.
+ * Errors: -PF_ENOTPOOL, -PF_EVERSION, -PF_ECORRUPT, -PF_ESHORT, -PF_EINUSE, -PF_EMACHINE, -PF_ECOPY,
+ * -PF_EBUILDING, -PF_ERUNDIR, -PF_ERUNSPACE, -PF_ETOOMANY, -ENOENT, -EACCES, -EMFILE, -ENOMEM.
+ * May wait for another process that is opening or closing the pool, up to the time limit. */
+int pf_pool_open(const char *path, unsigned flags, pf_pool **pool);
+/* The same for a memfd pool; the descriptors stay the caller's and may be closed afterwards. */
+int pf_pool_open_fds(int media_fd, int runtime_fd, unsigned flags, pf_pool **pool);
+
+/* Gives back all holds and handles of this process in the pool, and the pool. Maps, pins and files of
+ * the pool must not be used afterwards. Pointers into the pool become invalid. The last process to
+ * close marks the pool clean. Returns 0, also for NULL. */
+int pf_pool_close(pf_pool *pool);
+
+/* Time limit in milliseconds for locks that a stopped process has (default 1000). For this process. */
+void pf_pool_set_lock_limit(pf_pool *pool, unsigned milliseconds);
+
+/* ---- files ---------------------------------------------------------------------------------- */
+
+#define PF_O_RDONLY 0x0u
+#define PF_O_RDWR   0x1u
+#define PF_O_CREATE 0x2u /* create it if it is not there */
+#define PF_O_EXCL   0x4u /* with CREATE: fail if it is there */
+#define PF_O_TRUNC  0x8u /* with RDWR: truncate to 0 */
+
+/* Opens a file by name. Errors: -PF_ENOFILE, -PF_EFILEEXISTS, -PF_ENAME, -PF_ENOINODES, -PF_EREADONLY,
+ * -PF_EFLAGS, -ENOMEM. */
+int pf_open(pf_pool *pool, const char *name, unsigned flags, mode_t mode, pf_file **file);
+/* Closes; maps and pins made through the file stay. A file without a name goes with its last handle. */
+int pf_close(pf_file *file);
+
+/* Copies up to `length` bytes from byte `offset`; holes read as zeros. Returns the bytes copied, fewer
+ * only at the end of the file. */
+ssize_t pf_read(pf_file *file, void *buffer, size_t length, uint64_t offset);
+/* Copies into the file, allocating and extending as needed. Returns `length`, or fewer bytes if space
+ * ran out after some, or an error and nothing was written: -PF_ENOSPACE, -PF_ENOMETA, -PF_EREADONLY,
+ * -PF_EFILESIZE. Who maps or pins the range sees the new bytes. */
+ssize_t pf_write(pf_file *file, const void *buffer, size_t length, uint64_t offset);
+/* The same at the end of the file; whole with respect to other appends. */
+ssize_t pf_append(pf_file *file, const void *buffer, size_t length);
+
+/* What to do about holds on pages that are to leave a file. */
+enum pf_policy {
+	PF_DETACH, /* never wait: held pages leave the file and are freed by the last holder */
+	PF_WAIT,   /* wait until nobody holds them; -PF_EHELDTIME after the timeout */
+	PF_TRY,    /* -PF_EHELD, naming the holders, if somebody holds them */
+};
+
+/* Sets the size. What is cut off leaves the file; what is added reads as zeros. `timeout_ms` is for
+ * PF_WAIT; negative: no limit. Errors: -PF_EHELD, -PF_EHELDTIME, -PF_EREADONLY, -PF_EFILESIZE. */
+int pf_truncate(pf_file *file, uint64_t size, enum pf_policy policy, int timeout_ms);
+/* Makes a hole: the bytes read as zeros afterwards, whole pages leave the file. Errors as above. */
+int pf_punch(pf_file *file, uint64_t offset, uint64_t length, enum pf_policy policy,
+	     int timeout_ms);
+/* Allocates pages for the range, zeroed where there were none, and extends the size to cover it.
+ * Tries to make it one piece. All or nothing. Errors: -PF_ENOSPACE, -PF_ENOMETA, -PF_EFILESIZE. */
+int pf_allocate(pf_file *file, uint64_t offset, uint64_t length);
+
+struct pf_stat {
+	uint64_t inode, generation;
+	uint64_t size;                         /* bytes */
+	uint64_t allocated;                    /* bytes of pages in the file */
+	uint64_t mtime_ns, ctime_ns, btime_ns; /* since 1970 */
+	uint32_t mode, uid, gid, nlink;
+};
+int pf_stat(pf_file *file, struct pf_stat *stat);
+
+/* Removes the name. Open handles, maps and pins go on. Errors: -PF_ENOFILE, -PF_ENAME, -PF_EREADONLY. */
+int pf_unlink(pf_pool *pool, const char *name);
+/* Renames; a file that has the new name loses it, as by pf_unlink(), in the same step. */
+int pf_rename(pf_pool *pool, const char *from, const char *to);
+
+/* Calls `each` for every file, in no order; stops when it returns non-zero and returns that. A name
+ * that comes or goes meanwhile may or may not be seen; `each` may call the library. */
+int pf_list(pf_pool *pool, int (*each)(void *arg, const char *name, const struct pf_stat *stat),
+	    void *arg);
+
+/* ---- direct maps ---------------------------------------------------------------------------- */
+
+#define PF_MAP_READ  0x1u
+#define PF_MAP_WRITE 0x2u /* allocates holes first */
+
+/* Maps a range of a file: a pointer into the pool, no copy, no system call, never revoked. Offset and
+ * length in bytes; the pages that contain them are held, which must be one piece of memory.
+ * Errors: -PF_ENOTCONTIG (pf_message() names the longest piece), -PF_EHOLE, -PF_ERANGE (past the end),
+ * -PF_EREADONLY, -PF_ENOSPACE, -PF_EHOLDS, -ENOMEM. Does not block but for allocation. */
+int pf_map_file(pf_file *file, uint64_t offset, uint64_t length, unsigned flags, pf_map **map);
+/* The address of the first byte asked for; valid until pf_unmap(). */
+void *pf_map_address(const pf_map *map);
+uint64_t pf_map_length(const pf_map *map); /* bytes, as asked for */
+/* 1 when pages have left the file since the map was made (truncate, punch, unlink), so the map may
+ * show what the file no longer has; else 0. One load. */
+int pf_map_stale(const pf_map *map);
+int pf_unmap(pf_map *map);
+
+/* ---- pins ----------------------------------------------------------------------------------- */
+
+#define PF_PIN_WRITE    0x2u /* pages will be written: allocates holes first */
+#define PF_PIN_LONGTERM 0x4u /* says that it may last: shown to others, same rules */
+
+struct pf_chunk {
+	unsigned region; /* index into pf_regions() */
+	uint64_t offset; /* bytes from the start of that region */
+	void *address;   /* in this process */
+	uint64_t length; /* bytes */
+};
+
+/* Pins a range of a file for I/O: like a map, but the memory may be in several pieces. Keep the pin
+ * until the I/O is seen to be complete. Errors as pf_map_file, without -PF_ENOTCONTIG. */
+int pf_pin_file(pf_file *file, uint64_t offset, uint64_t length, unsigned flags, pf_pin **pin);
+/* The pieces in file order; *count gets their number. Valid until pf_unpin(). */
+const struct pf_chunk *pf_pin_chunks(const pf_pin *pin, size_t *count);
+int pf_unpin(pf_pin *pin);
+
+/* A piece of the pool's memory that chunks refer to, to be registered once with io_uring, RDMA, a GPU. */
+struct pf_region {
+	void *address;   /* in this process, readable, and writable unless PF_POOL_RDONLY */
+	uint64_t length; /* bytes */
+};
+/* Fills at most `max` regions, returns how many there are. From this call until this process closes
+ * the pool, memory of killed processes waits for the quarantine time instead of being replaced at
+ * once, because a registration of the whole pool would keep the old memory. */
+int pf_regions(pf_pool *pool, struct pf_region *regions, unsigned max);
+
+/* ---- who holds what ------------------------------------------------------------------------- */
+
+enum pf_hold_kind { PF_HOLD_MAP, PF_HOLD_PIN, PF_HOLD_LONGTERM, PF_HOLD_READ };
+
+struct pf_holder {
+	pid_t pid;           /* in the holder's pid namespace */
+	const char *command; /* name of its program */
+	int alive;           /* 0: dead and not yet reaped */
+	enum pf_hold_kind kind;
+	const char *name; /* of the file when it was held; NULL: no longer known */
+	uint64_t inode;
+	uint64_t offset, length; /* bytes in the file */
+	uint64_t bytes;          /* memory kept: whole folios */
+	uint64_t since_ns;       /* since 1970 */
+};
+/* Calls `each` for every hold of every process, without stopping anybody. Returns its first non-zero
+ * result, or 0. The pointers are valid during the call. Never waits for a lock. */
+int pf_holders(pf_pool *pool, int (*each)(void *arg, const struct pf_holder *holder), void *arg);
+
+struct pf_orphan {
+	uint64_t bytes; /* held pages that have left the file */
+	uint64_t inode;
+	const char *name; /* of the file they were part of; NULL: no longer known */
+};
+/* Calls `each` for every file that has left pages to holders. As pf_holders(). */
+int pf_orphans(pf_pool *pool, int (*each)(void *arg, const struct pf_orphan *orphan), void *arg);
+
+struct pf_info {
+	uint64_t size;                    /* bytes of the pool */
+	uint64_t pages_total, pages_free; /* pages of 4 KiB in the data zone */
+	uint64_t pages_member;            /* part of files */
+	uint64_t pages_orphan, pages_quarantine;
+	uint64_t inodes_total, inodes_free;
+	uint64_t granule;        /* bytes, smallest the device maps */
+	uint64_t host_page_size; /* bytes, what the host really gave */
+	uint64_t runtime_bytes;  /* memory the runtime takes now */
+	unsigned processes;      /* that have it open */
+	const char *device;      /* "file", "memfd", "hugetlbfs", "devdax", "fsdax" */
+	const char *durability;  /* "volatile", "persistent", "cached" */
+	const char *huge_hint;   /* how to get huge pages here; NULL when they are there */
+	char runtime_path[256];  /* empty for a memfd pool */
+};
+int pf_info(pf_pool *pool, struct pf_info *info);
+
+/* Gives back all that dead processes held, and lets what can leave quarantine leave. Returns how many
+ * processes were reaped. */
+int pf_reap(pf_pool *pool);
+/* Waits until at least `bytes` are free: 0, or -PF_ENOSPACE with the reasons after `timeout_ms`
+ * (negative: no limit). */
+int pf_wait_space(pf_pool *pool, uint64_t bytes, int timeout_ms);
+
+/* ---- checking ------------------------------------------------------------------------------- */
+
+/* `each` gets one sentence per violation, beginning with the rule's name. Both return the number of
+ * violations (0: clean) or an error. The live check works while others use the pool. */
+int pf_check(pf_pool *pool, void (*each)(void *arg, const char *rule, const char *text), void *arg);
+/* Offline: needs the media only and changes nothing; never crashes on any image. */
+int pf_fsck(const char *path, void (*each)(void *arg, const char *rule, const char *text),
+	    void *arg);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,11 @@
+/* CRC-32C (Castagnoli) over bytes, as the media format uses it. */
+#ifndef BASE_CRC_H
+#define BASE_CRC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* crc32c of "123456789" with seed 0 is 0xe3069283. `seed` is an earlier result, to go on from. */
+uint32_t crc32c(uint32_t seed, const void *bytes, size_t length);
+
+#endif

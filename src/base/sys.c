@@ -1,0 +1,123 @@
+/* System calls and allocations, each of which a test can make fail. */
+#include "base/sys.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+static _Atomic long calls, fail_at;
+static _Atomic int fail_with;
+
+void sys_fail_nth(long n, int error)
+{
+	atomic_store(&fail_with, error);
+	atomic_store(&fail_at, n);
+	atomic_store(&calls, 0);
+}
+
+long sys_calls(void)
+{
+	return atomic_load(&calls);
+}
+
+static int fails(void)
+{
+	long n = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1;
+
+	if (n != atomic_load_explicit(&fail_at, memory_order_relaxed))
+		return 0;
+	errno = atomic_load(&fail_with);
+	return 1;
+}
+
+int sys_open(const char *path, int flags, mode_t mode)
+{
+	return fails() ? -1 : open(path, flags, mode);
+}
+
+int sys_openat(int dir, const char *name, int flags, mode_t mode)
+{
+	return fails() ? -1 : openat(dir, name, flags, mode);
+}
+
+int sys_close(int fd)
+{
+	return close(fd);
+}
+
+int sys_fcntl(int fd, int command, void *argument)
+{
+	return fails() ? -1 : fcntl(fd, command, argument);
+}
+
+int sys_flock(int fd, int operation)
+{
+	return fails() ? -1 : flock(fd, operation);
+}
+
+int sys_fstat(int fd, struct stat *st)
+{
+	return fails() ? -1 : fstat(fd, st);
+}
+
+int sys_ftruncate(int fd, off_t length)
+{
+	return fails() ? -1 : ftruncate(fd, length);
+}
+
+int sys_fallocate(int fd, int mode, off_t offset, off_t length)
+{
+	return fails() ? -1 : fallocate(fd, mode, offset, length);
+}
+
+int sys_unlinkat(int dir, const char *name, int flags)
+{
+	return fails() ? -1 : unlinkat(dir, name, flags);
+}
+
+int sys_memfd_create(const char *name, unsigned flags)
+{
+	return fails() ? -1 : memfd_create(name, flags);
+}
+
+ssize_t sys_pread(int fd, void *buffer, size_t length, off_t offset)
+{
+	return fails() ? -1 : pread(fd, buffer, length, offset);
+}
+
+ssize_t sys_pwrite(int fd, const void *buffer, size_t length, off_t offset)
+{
+	return fails() ? -1 : pwrite(fd, buffer, length, offset);
+}
+
+void *sys_mmap(void *address, size_t length, int prot, int flags, int fd, off_t offset)
+{
+	return fails() ? MAP_FAILED : mmap(address, length, prot, flags, fd, offset);
+}
+
+int sys_munmap(void *address, size_t length)
+{
+	return munmap(address, length);
+}
+
+int sys_madvise(void *address, size_t length, int advice)
+{
+	return fails() ? -1 : madvise(address, length, advice);
+}
+
+void *sys_malloc(size_t bytes)
+{
+	return fails() ? NULL : malloc(bytes);
+}
+
+void *sys_calloc(size_t count, size_t bytes)
+{
+	return fails() ? NULL : calloc(count, bytes);
+}
+
+void *sys_realloc(void *old, size_t bytes)
+{
+	return fails() ? NULL : realloc(old, bytes);
+}
