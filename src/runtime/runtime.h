@@ -1,0 +1,176 @@
+/*
+ * The runtime of one open pool, as this process sees it: attach and detach, memory, threads, slots.
+ *
+ * Who may join is decided by the media's use record (format/use_format.h) and the runtime's file:
+ *   clean record                             -> make a new runtime, build it
+ *   same boot, runtime found, same identity  -> join
+ *   same boot, runtime found, other identity -> -PF_ECOPY
+ *   same boot, no runtime                    -> -PF_EINUSE unless forced
+ *   other boot, same machine                 -> make a new one (recovery)
+ *   other machine                            -> -PF_EMACHINE unless forced
+ * Joining takes no lock: claim a slot, then look at the state again. Making one, and the last detach, run
+ * under the media's lock; a killed builder leaves BUILDING, and the next one starts over.
+ * The directory is $PINFOLD_RUNTIME_DIR, else /dev/shm; opened without following links; its owner is this
+ * user or root, and if others may write to it, it is sticky. A memfd pool's runtime is a memfd.
+ *
+ * Liveness is an OFD lock on a byte of the runtime's file, on an open description of this attach alone.
+ * The kernel drops it after every thread has left the process's memory. A forked child closes its copy
+ * of the descriptor; all mappings are excluded from fork; a page that is wiped in children tells
+ * rt_self_get() that it runs in one, also after a raw clone().
+ */
+#ifndef RUNTIME_RUNTIME_H
+#define RUNTIME_RUNTIME_H
+
+#include "dev/dev.h"
+#include "runtime/types.h"
+
+struct rt {
+	struct rt_header *header;
+	struct rt_slot *slots;
+	uint8_t *base;  /* == header; offsets count from here */
+	int fd;         /* has the liveness lock */
+	unsigned slot;  /* number of ours */
+	uint32_t epoch; /* of our slot */
+	unsigned lock_limit_ms;
+	uint64_t id;            /* of this attach, never used again in this process */
+	char path[256];         /* of the runtime's file; empty for a memfd */
+	uint32_t *alive;        /* 0 in a forked child */
+	struct rt_local *local; /* threads and free records of this process */
+};
+
+/* One thread's view of one runtime; in every call below that changes something. */
+struct rt_self {
+	struct rt *rt;
+	struct rt_row *row;
+	rt_owner owner;
+	struct rt_hold *free_hold; /* a cache of one, see rt_hold_get() */
+	unsigned locks; /* classes this thread has locked, a bit each (checked in debug builds) */
+	struct rt_self *next;
+};
+
+struct rt_plan {
+	struct {
+		uint64_t bytes;
+		bool filled; /* reserved and touched at creation; otherwise rt_fill() as needed */
+	} region[RT_REGIONS];
+	bool force;
+	unsigned limit_ms; /* for waiting on a builder or closer */
+	/* Fills a new runtime; READY follows when it returns 0. May be run again after a kill. */
+	int (*build)(void *arg, struct rt *rt, struct rt_self *me);
+	void *arg;
+};
+
+/* `head`: the media's first USE_END bytes (format/use_format.h), mapped; writable, or NULL to never write to
+ * the media (then only joining is possible: -PF_EREADONLY). runtime_fd: -1, or a memfd pool's runtime.
+ * Errors: see pf_pool_open(). */
+int rt_attach(struct dev *dev, void *head, int runtime_fd, const struct rt_plan *plan,
+	      struct rt **rt);
+/* Makes the runtime of a memfd pool, empty: the first attach builds it. */
+int rt_make_memfd(int *runtime_fd);
+/* The slot must have no holds and handles left. If it is the last one, `finish` runs under the media's lock:
+ * 0 from it marks the media clean and removes the runtime; positive leaves both for the next attach. */
+void rt_detach(struct rt *rt, int (*finish)(void *arg, struct rt_self *me), void *arg);
+
+/* This thread's row, made at its first call. NULL: err() says why (-PF_EFORKED, -PF_ERUNSPACE, -ENOMEM,
+ * -PF_ETOOMANY); rt_self_error() gives the code. */
+struct rt_self *rt_self_get(struct rt *rt);
+int rt_self_error(void);
+
+static inline void *rt_region(struct rt *rt, enum rt_region region)
+{
+	return rt->base + rt->header->start[region];
+}
+
+/* Reserves the memory of [address, + bytes) in a region and touches it, so that no store there faults.
+ * May be repeated. Errors: -PF_ERUNSPACE. Makes system calls. */
+int rt_fill(struct rt *rt, void *address, size_t bytes);
+/* Bytes of memory the runtime's file takes now. */
+uint64_t rt_memory(struct rt *rt);
+
+/* ---- slots and rows --------------------------------------------------------------------------- */
+
+static inline struct rt_slot *rt_slot_at(struct rt *rt, unsigned number)
+{
+	return &rt->slots[number];
+}
+
+static inline enum rt_slot_state rt_slot_state(uint64_t word)
+{
+	return (enum rt_slot_state)(word & 0xffffffff);
+}
+
+static inline uint32_t rt_slot_epoch(uint64_t word)
+{
+	return word >> 32;
+}
+
+static inline uint64_t rt_slot_word(enum rt_slot_state state, uint32_t epoch)
+{
+	return (uint64_t)epoch << 32 | state;
+}
+
+/* Slots that were ever used are 0 .. this - 1. */
+static inline unsigned rt_slots_used(struct rt *rt)
+{
+	return load_acquire(&rt->header->slots_used);
+}
+
+/* The slot's liveness lock is gone: proof that no thread of that process executes another instruction.
+ * False for our own slot. One system call. */
+bool rt_slot_dead(struct rt *rt, unsigned slot);
+/* CAS LIVE -> DEAD for the epoch read before the probe. True if the slot is DEAD now (by whomever). */
+bool rt_slot_bury(struct rt *rt, unsigned slot);
+/* Reap lock: true when taken (nobody had it, or a dead reaper) and the slot is still DEAD with this epoch. */
+bool rt_reap_lock(struct rt_self *me, unsigned slot, uint32_t epoch);
+void rt_reap_unlock(struct rt_self *me, unsigned slot);
+/* Everything of it has been given back: clears its rows, CAS DEAD -> FREE, epoch + 1. Under the reap lock. */
+void rt_slot_free(struct rt_self *me, unsigned slot);
+/* The owner's slot is not that process any more, or is DEAD, or its row is marked dead. */
+bool rt_owner_dead(struct rt *rt, rt_owner owner);
+/* A thread of a living process died having a lock: its row may be settled by others. */
+void rt_row_bury(struct rt *rt, rt_owner owner);
+/* The row has been settled (record, node, lane, inodes and intent are clear). */
+void rt_row_free(struct rt_row *row);
+
+/* Walks the chunks of one type of a slot: for (c = rt_chunks(..); c; c = rt_chunk_next(..)). Lock-free. */
+static inline struct rt_chunk *rt_chunk_at(struct rt *rt, uint64_t offset)
+{
+	return offset ? (struct rt_chunk *)(rt->base + offset) : NULL;
+}
+
+static inline struct rt_chunk *rt_chunks(struct rt *rt, unsigned slot, enum rt_chunk_type type)
+{
+	return rt_chunk_at(rt, load_acquire(&rt->slots[slot].chunks[type]));
+}
+
+static inline struct rt_chunk *rt_chunk_next(struct rt *rt, struct rt_chunk *chunk)
+{
+	return rt_chunk_at(rt, load_acquire(&chunk->next));
+}
+
+/* Walks all rows of all slots that are not FREE. Zero the cursor, then call until NULL.
+ *   struct rt_cursor c = {0};
+ *   while ((row = rt_next_row(rt, &c))) ... c.slot, c.word
+ */
+struct rt_cursor {
+	unsigned slot;
+	uint64_t word; /* the slot's, as it was when its records were begun */
+	struct rt_chunk *chunk;
+	unsigned i;
+	bool begun;
+};
+struct rt_row *rt_next_row(struct rt *rt, struct rt_cursor *c);
+/* The same for hold records with range != 0 (which may be given back at any moment). */
+struct rt_hold *rt_next_hold(struct rt *rt, struct rt_cursor *c);
+
+/* ---- records of this process -------------------------------------------------------------------- */
+
+/* An unused hold record of this slot (range 0), or NULL with err() set and rt_self_error(). Local free list
+ * first, a new chunk when it is empty. */
+struct rt_hold *rt_hold_get(struct rt_self *me);
+/* Back to the free list; range is 0. */
+void rt_hold_put(struct rt_self *me, struct rt_hold *hold);
+rt_handle *rt_handle_get(struct rt_self *me);
+void rt_handle_put(struct rt_self *me, rt_handle *handle);
+
+#endif
