@@ -1,0 +1,149 @@
+/*
+ * Metadata: superblock, inodes, names, the map from a file's page index to pfn. It changes by transactions
+ * only; what is needed beside the media (locks, open counts, which nodes are in use) is in the runtime and is
+ * rebuilt from the media when the pool is opened.
+ *
+ * Locks are taken by the callers (layout, file): "names" is fs->shared->names, "inode" is fs_inode.lock.
+ * Readers of the map, of attributes and of names take none.
+ */
+#ifndef FS_FS_H
+#define FS_FS_H
+
+#include "base/check.h"
+#include "format/inode_format.h"
+#include "format/super_format.h"
+#include "journal/journal.h"
+#include "runtime/lock.h"
+
+/* Beside an inode, in region RT_INODES, filled in chunks as numbers are used. Letters as in runtime/types.h;
+ * [i] under the inode's lock. */
+struct fs_inode {
+	struct rt_lock lock;
+	_Atomic uint64_t opens;       /* [i] handle records of all slots that name it */
+	_Atomic uint64_t layout;      /* [i] + 1 whenever pages have left it; read without lock */
+	_Atomic uint64_t range_owner; /* [i] who has locked entries (WAIT, TRY); 0: nobody */
+	_Atomic uint64_t range_first, range_last; /* [i] page indexes, stored before range_owner */
+	uint8_t unused[32];
+};
+
+/* Start of region RT_NODES; the node and inode bitmaps follow. */
+struct fs_shared {
+	struct journal_lanes lanes;
+	struct rt_lock names; /* chains, allocation of inodes */
+	struct rt_lock meta;  /* the node bitmap */
+	_Atomic uint64_t
+		names_sequence; /* odd while a chain changes; lookups that find nothing look at it */
+	_Atomic uint64_t inode_cursor; /* where to look for a free inode next */
+	_Atomic uint64_t nodes_free;   /* a hint, recounted by repairs */
+};
+
+struct fs {
+	struct dev *dev;
+	struct rt *rt;
+	struct super_format super;
+	uint8_t *meta;               /* media bytes [0, data_offset) in this process */
+	struct inode_format *inodes; /* the table */
+	_Atomic uint64_t *names;     /* buckets */
+	uint8_t *nodes;
+	struct counters_format *counters;
+	struct journal journal;
+	struct fs_shared *shared;
+	struct fs_inode *states; /* region RT_INODES */
+};
+
+/* ---- making, opening ----------------------------------------------------------------------------- */
+
+/* Writes a new file system to the first bytes of `dev`, which reads as zeros there; `meta` is its metadata zone,
+ * mapped writable. `super` comes from super_layout(). The superblock is written last. */
+void fs_mkfs(struct dev *dev, void *meta, struct super_format *super);
+/* Adds what fs needs to the regions of a plan (RT_INODES, RT_NODES). */
+void fs_plan(const struct super_format *super, struct rt_plan *plan);
+/* Fills in `fs` for this process; rt is attached, or being built. */
+void fs_open(struct fs *fs, struct dev *dev, struct rt *rt, void *meta,
+	     const struct super_format *super);
+/* Builds the runtime's part: replays the journal, checks every inode, name, node and entry once, finds which nodes
+ * are used (what a kill left half done stays for the caller, see fs_next_unfinished), and calls `used` for each run of pages a file has: contiguous in file and memory, order is the entries' hint.
+ * -PF_ECORRUPT with the place, or what `used` returned. */
+int fs_build(struct fs *fs, struct rt_self *me,
+	     int (*used)(void *arg, uint64_t pfn, uint64_t pages, unsigned order, uint32_t ino,
+			 uint32_t igen, uint64_t index),
+	     void *arg);
+/* The next inode at or after *ino that is UNNAMED, EVICTING or SHRINKING: what a kill or power cut left; 0: none. */
+uint32_t fs_next_unfinished(struct fs *fs, uint32_t ino);
+
+static inline struct fs_inode *fs_state(struct fs *fs, uint32_t ino)
+{
+	return &fs->states[ino];
+}
+
+/* Numbers below this were ever used (their fs_inode is filled). */
+uint32_t fs_inodes_high(struct fs *fs);
+uint64_t fs_inodes_free(struct fs *fs);
+
+/* ---- attributes ---------------------------------------------------------------------------------- */
+
+/* Without a lock. -PF_ECORRUPT. */
+int fs_attr(struct fs *fs, uint32_t ino, struct inode_attr *attr);
+/* One word of the attributes, without a lock and without checking the rest. */
+uint64_t fs_size(struct fs *fs, uint32_t ino);
+uint32_t fs_generation(struct fs *fs, uint32_t ino);
+/* Adds the changed attributes to a transaction. Inode lock. */
+void fs_attr_set(struct fs *fs, struct journal_tx *tx, uint32_t ino, const struct inode_attr *attr);
+
+/* ---- names --------------------------------------------------------------------------------------- */
+
+/* -PF_ENAME, or the length. */
+int fs_name_check(const char *name);
+/* The inode that has this name, or 0. Without a lock: *sure tells whether "0" can be trusted; if not, ask again
+ * under the names lock. A found inode must be looked at again under its lock (fs_attr: state, name). */
+uint32_t fs_lookup(struct fs *fs, const char *name, bool *sure);
+/* Repairs after the names lock's owner died: the inode bitmap. Names lock. */
+void fs_names_repair(struct fs *fs, struct rt_self *me);
+/* A free inode becomes NAMED with this name, size 0, next generation, in one transaction. Its fs_inode is filled and its lock
+ * initialised. Names lock; the name is not there. Returns the number, or -PF_ENOINODES, -PF_ERUNSPACE. */
+int64_t fs_create(struct fs *fs, struct rt_self *me, const char *name, uint32_t mode, uint32_t uid,
+		  uint32_t gid);
+/* Takes the name away: NAMED -> UNNAMED. Names lock and inode lock. */
+void fs_unlink(struct fs *fs, struct rt_self *me, uint32_t ino);
+/* Gives `ino` the name `to`; `replaced` (0: nobody) loses it, in one transaction. Names lock, both inode locks. */
+void fs_rename(struct fs *fs, struct rt_self *me, uint32_t ino, const char *to, uint32_t replaced);
+/* Calls `each` for every NAMED inode; a non-zero result stops and is returned. No lock. */
+int fs_list(struct fs *fs, int (*each)(void *arg, uint32_t ino, const struct inode_attr *attr),
+	    void *arg);
+
+/* ---- the map ------------------------------------------------------------------------------------- */
+
+/* The entry that maps page `index`: a leaf or 0. No lock; acquire. For an order-9 leaf of a level-1 node, *pfn is the page
+ * at `index` itself, not the block's first. Damaged entries read as empty (fsck and fs_build name them). */
+entry_t fs_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn);
+/* The first index >= `index` and < `end` that has an entry; `end` if none. Skips empty nodes. No lock. */
+uint64_t fs_next_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end);
+/* How many pages from `index` on, at most `max`, have no entry. */
+uint64_t fs_hole(struct fs *fs, uint32_t ino, uint64_t index, uint64_t max);
+/* Pages in the file. No lock. */
+uint64_t fs_pages(struct fs *fs, uint32_t ino);
+
+/* Adds a folio's entries to `tx`: pages [index, + 2^order) map pfn...; both aligned to 2^order if order is 9. Makes the nodes that
+ * are missing (each in a transaction of its own, empty nodes do no harm). The range has no entries. Inode lock.
+ * -PF_ENOMETA. An order-9 folio at a block-aligned index is one leaf if no level-0 node stands there. */
+int fs_entry_add(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index, unsigned order,
+		 uint64_t pfn);
+/* Adds the removal of pages [index, + pages) to `tx`, all entries of one folio. A part of an order-9 leaf: makes a level-0 node
+ * with what stays, which may take from the reserve that other operations leave. Inode lock. -PF_ENOMETA. */
+int fs_entry_remove(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index,
+		    uint64_t pages);
+/* Frees all nodes of an EVICTING inode that has no leaves left, then the inode itself (state FREE). Killed in
+ * between, it is done again. Inode lock; a word of the inode bitmap changes by an atomic or, without the names lock. */
+void fs_evict(struct fs *fs, struct rt_self *me, uint32_t ino);
+/* Settles a dead row's node record: a node that no map refers to is given back. Under the lock of record.ino. */
+void fs_node_resolve(struct fs *fs, struct rt_self *me, struct rt_row *row);
+
+/* ---- checking ------------------------------------------------------------------------------------ */
+
+/* Media only: superblocks, use record, counters, lanes, inodes, chains, maps, pages in two places. `base` is the whole image or its first
+ * `length` bytes, mapped for reading. Changes nothing; ends on every input. */
+void fs_check_media(const void *base, uint64_t length, struct report *report);
+/* The runtime's part against the media, at rest for what is locked: node bitmap, inode bitmap, open counts (against handle records). */
+void fs_check_runtime(struct fs *fs, struct rt_self *me, struct report *report);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * Redo transactions: the one way the metadata zone changes. A transaction is a list of (offset, word) in a
+ * lane on the media:
+ *
+ *   lane: commit word {count 16 | sequence 16 | crc 32}, then records {offset 8, value 8}
+ *
+ * 1. the records are written and written back; 2. the commit word is stored and written back: from here on
+ * the transaction will be applied; 3. the words are stored in their places and written back; 4. the commit
+ * word becomes 0. The crc covers count, sequence and records: a torn or old lane is no transaction.
+ * The same replay serves a power cut (journal_recover) and a dead row (journal_settle). A row borrows a lane
+ * for a transaction; the inode locks that cover the words are held until it is given back, so no two live
+ * lanes name the same bytes. docs/protocol.md section 8, models/lane.pml.
+ */
+#ifndef JOURNAL_JOURNAL_H
+#define JOURNAL_JOURNAL_H
+
+#include "dev/dev.h"
+#include "runtime/runtime.h"
+
+#define JOURNAL_WORDS 500u
+
+/* In the runtime (start of region RT_NODES, see fs.h): who has which lane. */
+struct journal_lanes {
+	_Atomic rt_owner owner[256];
+};
+
+struct journal {
+	struct dev *dev;
+	struct rt *rt;
+	uint8_t *meta; /* the metadata zone, from the media's start */
+	uint64_t meta_bytes;
+	uint64_t lanes_offset;
+	unsigned lanes;
+	struct journal_lanes *owners;
+};
+
+/* On the caller's stack, or in its thread's local memory: 8 KiB. */
+struct journal_tx {
+	struct rt_self *me;
+	unsigned count;
+	struct {
+		uint64_t offset, value;
+	} word[JOURNAL_WORDS];
+};
+
+static inline void journal_begin(struct journal_tx *tx, struct rt_self *me)
+{
+	tx->me = me;
+	tx->count = 0;
+}
+
+/* `address` is in the metadata zone, aligned to 8. The last value for an address wins. No effect before commit. */
+void journal_word(struct journal *j, struct journal_tx *tx, _Atomic uint64_t *address,
+		  uint64_t value);
+/* All or nothing, also if killed. Never fails; waits for a lane if all are taken by the living. When it
+ * returns the words are in place. An empty transaction does nothing. */
+void journal_commit(struct journal *j, struct journal_tx *tx);
+
+/* Lanes of dead rows: takes each over by CAS, replays what was committed, clears it. A lane that a living row
+ * is replaying: waits for it (wait true: who has an inode lock), or leaves it and returns false (a reaper). */
+bool journal_settle(struct journal *j, struct rt_self *me, bool wait);
+/* Before a runtime is built: replays every lane of the media, checking offsets. Returns how many, or
+ * -PF_ECORRUPT if a committed record names a place that is not metadata. Without a runtime (rt may be NULL). */
+int journal_recover(struct journal *j);
+/* For fsck: describes what is wrong with lane `n` in `report`; true if it has a committed transaction. */
+struct report;
+bool journal_inspect(const void *lane, unsigned n, uint64_t meta_bytes, uint64_t lanes_end,
+		     struct report *report);
+
+#endif
