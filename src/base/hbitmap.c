@@ -95,7 +95,7 @@ uint64_t hbitmap_next(const struct hbitmap *b, uint64_t from)
 	for (;;) {
 		uint64_t rest;
 
-		if (i >= b->bits >> 6 * l && i / 64 >= words_of(div_up(b->bits, 1ull << 6 * l)))
+		if (i / 64 >= words_of(div_up(b->bits, 1ull << 6 * l)))
 			return b->bits;
 		rest = load_acquire(&b->level[l][i / 64]) >> i % 64;
 		if (rest) {

@@ -114,12 +114,15 @@ int fs_list(struct fs *fs, int (*each)(void *arg, uint32_t ino, const struct ino
 /* ---- the map ------------------------------------------------------------------------------------- */
 
 /* The entry that maps page `index`: a leaf or 0. No lock; acquire. For an order-9 leaf of a level-1 node, *pfn is the page
- * at `index` itself, not the block's first. Damaged entries read as empty (fsck and fs_build name them). */
+ * at `index` itself, not the block's first. Damaged entries read as empty (fsck and fs_build name them). The order of an
+ * entry of a level-0 node is at most 8: order 9 means a leaf of level 1. */
 entry_t fs_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn);
 /* The first index >= `index` and < `end` that has an entry; `end` if none. Skips empty nodes. No lock. */
 uint64_t fs_next_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end);
 /* How many pages from `index` on, at most `max`, have no entry. */
 uint64_t fs_hole(struct fs *fs, uint32_t ino, uint64_t index, uint64_t max);
+/* The first index >= `index` and < `end` that has no entry; `end` if none. No lock. */
+uint64_t fs_next_hole(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end);
 /* Pages in the file. No lock. */
 uint64_t fs_pages(struct fs *fs, uint32_t ino);
 
@@ -132,6 +135,10 @@ int fs_entry_add(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t in
  * with what stays, which may take from the reserve that other operations leave. Inode lock. -PF_ENOMETA. */
 int fs_entry_remove(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index,
 		    uint64_t pages);
+/* The largest order of a folio that may be added at a block-aligned index: 8 where a level-0 node stands already. */
+unsigned fs_order_limit(struct fs *fs, uint32_t ino, uint64_t index);
+/* The transaction that fs_entry_remove() made has been committed: a node that it took is part of the map. */
+void fs_node_linked(struct rt_self *me);
 /* Frees all nodes of an EVICTING inode that has no leaves left, then the inode itself (state FREE). Killed in
  * between, it is done again. Inode lock; a word of the inode bitmap changes by an atomic or, without the names lock. */
 void fs_evict(struct fs *fs, struct rt_self *me, uint32_t ino);

@@ -17,7 +17,7 @@
 #include "dev/dev.h"
 #include "runtime/runtime.h"
 
-#define JOURNAL_WORDS 500u
+#define JOURNAL_WORDS 1000u
 
 /* In the runtime (start of region RT_NODES, see fs.h): who has which lane. */
 struct journal_lanes {
@@ -34,7 +34,7 @@ struct journal {
 	struct journal_lanes *owners;
 };
 
-/* On the caller's stack, or in its thread's local memory: 8 KiB. */
+/* On the caller's stack, or in its thread's local memory: 16 KiB. */
 struct journal_tx {
 	struct rt_self *me;
 	unsigned count;
@@ -52,6 +52,8 @@ static inline void journal_begin(struct journal_tx *tx, struct rt_self *me)
 /* `address` is in the metadata zone, aligned to 8. The last value for an address wins. No effect before commit. */
 void journal_word(struct journal *j, struct journal_tx *tx, _Atomic uint64_t *address,
 		  uint64_t value);
+/* What `address` will have when `tx` has been committed. */
+uint64_t journal_load(struct journal *j, const struct journal_tx *tx, _Atomic uint64_t *address);
 /* All or nothing, also if killed. Never fails; waits for a lane if all are taken by the living. When it
  * returns the words are in place. An empty transaction does nothing. */
 void journal_commit(struct journal *j, struct journal_tx *tx);

@@ -25,9 +25,13 @@
 #include "runtime/types.h"
 
 struct rt {
+	struct dev *dev;
+	void *head;           /* the media's first USE_END bytes; NULL: not writable */
+	const void *dev_head; /* the same, to read */
 	struct rt_header *header;
 	struct rt_slot *slots;
 	uint8_t *base;  /* == header; offsets count from here */
+	uint64_t bytes; /* mapped */
 	int fd;         /* has the liveness lock */
 	unsigned slot;  /* number of ours */
 	uint32_t epoch; /* of our slot */
@@ -60,11 +64,11 @@ struct rt_plan {
 	void *arg;
 };
 
-/* `head`: the media's first USE_END bytes (format/use_format.h), mapped; writable, or NULL to never write to
- * the media (then only joining is possible: -PF_EREADONLY). runtime_fd: -1, or a memfd pool's runtime.
+/* `head`: the media's first USE_END bytes (format/use_format.h), mapped; not `writable`: never written to,
+ * and only joining is possible (-PF_EREADONLY). runtime_fd: -1, or a memfd pool's runtime.
  * Errors: see pf_pool_open(). */
-int rt_attach(struct dev *dev, void *head, int runtime_fd, const struct rt_plan *plan,
-	      struct rt **rt);
+int rt_attach(struct dev *dev, void *head, bool writable, int runtime_fd,
+	      const struct rt_plan *plan, struct rt **rt);
 /* Makes the runtime of a memfd pool, empty: the first attach builds it. */
 int rt_make_memfd(int *runtime_fd);
 /* The slot must have no holds and handles left. If it is the last one, `finish` runs under the media's lock:

@@ -24,7 +24,7 @@
 
 #define RT_MAGIC   0x31306e757264666eull
 #define RT_VERSION 1u
-#define RT_SLOTS   4096u
+#define RT_SLOTS   2048u
 #define RT_CHUNK   4096u
 #define RT_ROWS    31u  /* per chunk, 128 bytes each */
 #define RT_HOLDS   63u  /* per chunk, 64 bytes each */
@@ -59,12 +59,13 @@ struct rt_lock {
 
 /* A row's record of what it moves between allocator and file, or takes from the node bitmap. `set` is
  * stored last and cleared first. Means something under the inode's lock only. */
-enum rt_record_kind { RT_RECORD_NONE, RT_RECORD_ALLOC, RT_RECORD_RELEASE };
+enum rt_record_kind { RT_RECORD_NONE, RT_RECORD_ALLOC, RT_RECORD_RELEASE, RT_RECORD_PART };
 
 struct rt_record {
 	_Atomic uint32_t set;        /* [r] enum rt_record_kind */
 	_Atomic uint32_t generation; /* [r] of the folio's word */
-	_Atomic uint64_t head;       /* [r] pfn of the folio's head; or the node's number */
+	_Atomic uint64_t
+		head; /* [r] pfn of the folio's head (PART: of the first page that leaves); or the node's number */
 	_Atomic uint64_t index; /* [r] first page in the file; for a node: first page it maps */
 	_Atomic uint32_t ino;   /* [r] */
 	_Atomic uint32_t pages; /* [r] that move; for a node: its level */
@@ -157,8 +158,9 @@ struct rt_header {
 		recount; /* [s] the recount flag: {sequence 32 | epoch 16 | slot + 1 16}; 0: none */
 	_Atomic uint64_t limbo;   /* [s] folios that are to be pushed or split by the next locker */
 	_Atomic uint64_t builder; /* [s] pid of who builds or closes, a label */
+	_Atomic uint64_t recounts; /* [s] recounts begun: the sequence in the flag */
 	struct rt_lock arena_lock;
-	uint8_t unused[64];
+	uint8_t unused[56];
 };
 
 /* Ranges of pages. A hold: {pages 24 | pfn 40}. An intent: {pages 23 | pfn 40 | 1}. */

@@ -1,0 +1,138 @@
+/* Getting and giving back references on a file's pages, see dax.h. */
+#include "base/err.h"
+#include "dax/dax.h"
+
+#define RETRIES_BEFORE_SETTLING 4u
+
+/* The pages from `index` on that are contiguous in memory, by their entries: at most max pages and RT_FOLIOS folios. */
+static int look_up(struct fs *fs, struct pages *p, uint32_t ino, uint64_t index, uint64_t max,
+		   struct dax_run *run, unsigned *hint)
+{
+	entry_t e = fs_entry(fs, ino, index, &run->pfn);
+	unsigned folios = 1;
+
+	run->pages = 0;
+	if (!e || !page_in_zone(p, run->pfn))
+		return -PF_EHOLE;
+	*hint = entry_order(e);
+	for (;;) {
+		uint64_t pfn = run->pfn + run->pages, folio = 1ull << entry_order(e), next;
+
+		/* An entry of an order-9 leaf speaks for the rest of its folio, any other for its page. */
+		run->pages += entry_order(e) == BLOCK_ORDER ? folio - (pfn & (folio - 1)) : 1;
+		if (run->pages >= max) {
+			run->pages = max;
+			return 0;
+		}
+		if (!((run->pfn + run->pages) & (folio - 1)) && ++folios > RT_FOLIOS)
+			return 0;
+		e = fs_entry(fs, ino, index + run->pages, &next);
+		if (!e || next != run->pfn + run->pages)
+			return 0;
+	}
+}
+
+static void count_down(struct rt_self *me, struct pages *p, uint64_t pfn, uint64_t end)
+{
+	if (pfn < end)
+		page_down_range(me, p, pfn, end - pfn, false);
+}
+
+/* Counts each folio of the run. The run is cut where more folios come than one record may cover. */
+static int count_up(struct rt_self *me, struct pages *p, struct dax_run *run, unsigned hint)
+{
+	uint64_t pfn = run->pfn, end = run->pfn + run->pages, head, word;
+
+	for (unsigned folios = 0; pfn < end; folios++) {
+		int rc;
+
+		if (folios == RT_FOLIOS) {
+			run->pages = pfn - run->pfn;
+			return 0;
+		}
+		rc = page_up(p, pfn, hint, &head, &word);
+		if (unlikely(rc < 0)) {
+			count_down(me, p, run->pfn, pfn);
+			return rc;
+		}
+		hint = word_order(word);
+		pfn = head + (1ull << hint);
+	}
+	return 0;
+}
+
+/* The second look: every page of the run is still where it was, and no part of the range is locked. */
+static bool still_there(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t index,
+			const struct dax_run *run)
+{
+#ifdef PF_BREAK_NO_REVALIDATE
+	(void)me, (void)fs, (void)ino, (void)index, (void)run;
+	return true;
+#endif
+	for (uint64_t i = 0; i < run->pages;) {
+		uint64_t pfn;
+		entry_t e = fs_entry(fs, ino, index + i, &pfn);
+
+		if (!e || pfn != run->pfn + i)
+			return false;
+		i += entry_order(e) == BLOCK_ORDER ? BLOCK_PAGES - (pfn & (BLOCK_PAGES - 1)) : 1;
+	}
+	return !dax_range_locked(me, fs, ino, index, index + run->pages - 1);
+}
+
+static int try_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino,
+		    uint64_t index, uint64_t max, _Atomic uint64_t *account, struct dax_run *run)
+{
+	unsigned hint;
+	int rc = look_up(fs, p, ino, index, max, run, &hint);
+
+	if (rc < 0)
+		return rc;
+	rt_enter(me, run->pfn, run->pages);
+	rc = count_up(me, p, run, hint);
+	if (likely(rc == 0)) {
+#ifdef PF_BREAK_LEAVE_EARLY
+		rt_leave(me);
+#endif
+		step("get: look again");
+		if (likely(still_there(me, fs, ino, index, run))) {
+			store_release(account, rt_range(run->pfn, run->pages));
+			step("get: accounted");
+		} else {
+			page_down_range(me, p, run->pfn, run->pages, false);
+			rc = -PF_EAGAIN;
+		}
+	}
+	rt_leave(me);
+	return rc;
+}
+
+int dax_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, uint64_t index,
+	     uint64_t max, _Atomic uint64_t *account, struct dax_run *run)
+{
+	for (unsigned tries = 1;; tries++) {
+		int rc = try_hold(me, fs, p, ino, index, max, account, run);
+
+		if (likely(rc != -PF_EAGAIN))
+			return rc;
+		rc = dax_wait_range(me, fs, ino, index, index + max - 1);
+		if (rc == 0 && tries % RETRIES_BEFORE_SETTLING == 0)
+			rc = page_settle(me, p);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+void dax_drop(struct rt_self *me, struct pages *p, _Atomic uint64_t *account, bool dead)
+{
+	uint64_t range = load_relaxed(account);
+
+	if (!range)
+		return;
+	rt_enter(me, rt_range_pfn(range), rt_range_pages(range));
+	range = swap(account, 0);
+	step("put: un-accounted");
+	if (likely(range))
+		page_down_range(me, p, rt_range_pfn(range), rt_range_pages(range), dead);
+	rt_leave(me);
+}

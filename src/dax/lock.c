@@ -1,0 +1,94 @@
+/*
+ * Locked ranges: what WAIT and TRY put on entries while they see whether their pages are held. One per inode at a time, by owner, in
+ * words of fs_inode: first and last are stored before the owner, and mean something while the owner word stays the same.
+ */
+#include <linux/futex.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "dax/dax.h"
+
+#define SLICE_MS 10u
+
+int dax_lock_range(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t first, uint64_t last)
+{
+	struct fs_inode *state = fs_state(fs, ino);
+	uint64_t owner = load_acquire(&state->range_owner);
+
+	if (owner && !rt_owner_dead(me->rt, owner))
+		return -PF_EAGAIN;
+	store_release(&state->range_owner, 0);
+	store_relaxed(&state->range_first, first);
+	store_relaxed(&state->range_last, last);
+	/* Pairs with the look at the range after a get's CAS, through the read-modify-writes of the folio word. */
+	store_release(&state->range_owner, me->owner);
+	step("break: range locked");
+	return 0;
+}
+
+void dax_unlock_range(struct rt_self *me, struct fs *fs, uint32_t ino)
+{
+	_Atomic uint64_t *word = &fs_state(fs, ino)->range_owner;
+	uint64_t owner = me->owner;
+
+	if (cas(word, &owner, 0))
+		syscall(SYS_futex, (uint32_t *)word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+bool dax_range_locked(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t first,
+		      uint64_t last)
+{
+	struct fs_inode *state = fs_state(fs, ino);
+	uint64_t owner = load_acquire(&state->range_owner), again;
+	bool overlap;
+
+	while (unlikely(owner && owner != me->owner)) {
+		overlap = load_acquire(&state->range_first) <= last &&
+			  load_acquire(&state->range_last) >= first;
+		again = load_acquire(&state->range_owner);
+		if (again == owner)
+			return overlap;
+		owner = again;
+	}
+	return false;
+}
+
+/* The owner is dead: its lock goes. */
+static bool steal(struct rt_self *me, _Atomic uint64_t *word)
+{
+	uint64_t owner = load_acquire(word);
+
+	rt_slot_bury(me->rt, rt_owner_slot(owner));
+	return rt_owner_dead(me->rt, owner) && cas(word, &owner, 0);
+}
+
+static int gave_up(struct rt_self *me, rt_owner owner, uint32_t ino)
+{
+	unsigned pid = load_relaxed(&rt_slot_at(me->rt, rt_owner_slot(owner))->pid);
+
+	return err(PF_ESTOPPED,
+		   "process %u waits for holders of a range of inode %u that is needed here", pid,
+		   ino);
+}
+
+int dax_wait_range(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t first, uint64_t last)
+{
+	_Atomic uint64_t *word = &fs_state(fs, ino)->range_owner;
+	uint64_t deadline = clock_mono() + me->rt->lock_limit_ms * 1000000ull;
+	struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
+
+	while (dax_range_locked(me, fs, ino, first, last)) {
+		uint64_t owner = load_acquire(word);
+
+		if (!owner || steal(me, word))
+			continue;
+		if (clock_mono() > deadline)
+			return gave_up(me, owner, ino);
+		/* The low half: slot and row of the owner. */
+		syscall(SYS_futex, (uint32_t *)word, FUTEX_WAIT, (uint32_t)owner, &slice, NULL, 0);
+	}
+	return 0;
+}

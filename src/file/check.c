@@ -1,0 +1,170 @@
+/*
+ * Checks: offline of the media alone, and live of all rules. The live one composes the modules' own, and compares files with page
+ * descriptors here: every page of a file is a member of a folio in use that says so, and every member is in its file.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/sys.h"
+#include "file/pool.h"
+
+/* ---- files against pages ---------------------------------------------------------------------------- */
+
+static void check_page(struct layout *l, uint32_t ino, uint64_t index, uint64_t pfn,
+		       struct report *report)
+{
+	uint64_t head, word;
+
+	if (!page_in_zone(&l->pages, pfn)) {
+		report_violation(report, "extent",
+				 "inode %u page %lu is page %lu, outside of the data zone", ino,
+				 (unsigned long)index, (unsigned long)pfn);
+		return;
+	}
+	if (!hbitmap_test(&l->pages.filled, page_block(&l->pages, pfn)) ||
+	    !page_head(&l->pages, pfn, BLOCK_ORDER, &head, &word)) {
+		report_violation(report, "member", "inode %u page %lu is page %lu, which is free",
+				 ino, (unsigned long)index, (unsigned long)pfn);
+		return;
+	}
+	if (word_state(word) != PAGE_IN_FILE || load_acquire(&page_at(&l->pages, pfn)->left))
+		report_violation(report, "member",
+				 "inode %u page %lu is page %lu, which has left its file", ino,
+				 (unsigned long)index, (unsigned long)pfn);
+	else if (load_relaxed(&page_at(&l->pages, head)->ino) != ino)
+		report_violation(report, "member",
+				 "inode %u page %lu is page %lu, which is inode %u's", ino,
+				 (unsigned long)index, (unsigned long)pfn,
+				 load_relaxed(&page_at(&l->pages, head)->ino));
+}
+
+/* Under the inode's lock its pages stay. A lock that a stopped process has says nothing about the file. */
+static void check_file(struct rt_self *me, struct layout *l, uint32_t ino, struct report *report)
+{
+	uint64_t pfn;
+
+	if (layout_lock(me, l, ino) < 0)
+		return;
+	for (uint64_t i = fs_next_entry(&l->fs, ino, 0, FILE_PAGES_MAX); i < FILE_PAGES_MAX;
+	     i = fs_next_entry(&l->fs, ino, i + 1, FILE_PAGES_MAX))
+		if (fs_entry(&l->fs, ino, i, &pfn))
+			check_page(l, ino, i, pfn, report);
+	layout_unlock(me, l, ino);
+}
+
+/* ---- pages against files ---------------------------------------------------------------------------- */
+
+struct strays {
+	struct layout *l;
+	uint64_t *head;
+	size_t count, room;
+};
+
+/* A member page whose file does not have it. Looked at without a lock, so only a suspicion. */
+static bool is_stray(struct layout *l, uint64_t head, uint32_t ino)
+{
+	struct page *page = page_at(&l->pages, head);
+	uint64_t w = load_acquire(&page->word), index = load_relaxed(&page->index), pfn;
+
+	if (word_state(w) != PAGE_IN_FILE || load_relaxed(&page->ino) != ino)
+		return false;
+	for (uint64_t i = 0; i < 1ull << word_order(w); i++)
+		if (!load_acquire(&page_at(&l->pages, head + i)->left) &&
+		    (!fs_entry(&l->fs, ino, index + i, &pfn) || pfn != head + i))
+			return true;
+	return false;
+}
+
+static int note_stray(void *arg, const struct page_folio *f)
+{
+	struct strays *s = arg;
+
+	if (word_state(f->word) != PAGE_IN_FILE)
+		return 0;
+	if (f->ino && f->ino < fs_inodes_high(&s->l->fs) && !is_stray(s->l, f->head, f->ino))
+		return 0;
+	if (s->count == s->room) {
+		size_t room = s->room ? 2 * s->room : 64;
+		void *at = sys_realloc(s->head, room * sizeof *s->head);
+
+		if (!at)
+			return err(ENOMEM, "check");
+		s->head = at;
+		s->room = room;
+	}
+	s->head[s->count++] = f->head;
+	return 0;
+}
+
+/* Again under the inode's lock: then no page of it is on its way in or out. */
+static void check_stray(struct rt_self *me, struct layout *l, uint64_t head, struct report *report)
+{
+	uint32_t ino = load_relaxed(&page_at(&l->pages, head)->ino);
+
+	if (!ino || ino >= fs_inodes_high(&l->fs)) {
+		report_violation(report, "member",
+				 "folio %lu is said to be in inode %u, which never was",
+				 (unsigned long)head, ino);
+		return;
+	}
+	if (layout_lock(me, l, ino) < 0)
+		return;
+	if (is_stray(l, head, ino))
+		report_violation(report, "member",
+				 "folio %lu is said to be in inode %u, which does not have it",
+				 (unsigned long)head, ino);
+	layout_unlock(me, l, ino);
+}
+
+static int check_strays(struct rt_self *me, struct layout *l, struct report *report)
+{
+	struct strays s = {.l = l};
+	int rc = page_each_folio(&l->pages, note_stray, &s);
+
+	for (size_t i = 0; i < s.count; i++)
+		check_stray(me, l, s.head[i], report);
+	free(s.head);
+	return rc;
+}
+
+/* ---- all -------------------------------------------------------------------------------------------- */
+
+int pf_check(pf_pool *pool, void (*each)(void *arg, const char *rule, const char *text), void *arg)
+{
+	struct report report = {.each = each, .arg = arg};
+	struct layout *l = &pool->layout;
+	struct rt_self *me = pool_self(pool);
+	int rc;
+
+	if (!me)
+		return rt_self_error();
+	page_check(me, &l->pages, &report);
+	fs_check_runtime(&l->fs, me, &report);
+	for (uint32_t ino = 1; ino < fs_inodes_high(&l->fs); ino++)
+		check_file(me, l, ino, &report);
+	rc = check_strays(me, l, &report);
+	return rc < 0 ? rc : (int)report.violations;
+}
+
+int pf_fsck(const char *path, void (*each)(void *arg, const char *rule, const char *text),
+	    void *arg)
+{
+	struct report report = {.each = each, .arg = arg};
+	struct dev *dev;
+	void *base;
+	int rc = dev_open(path, true, true, &dev);
+
+	if (rc < 0)
+		return rc;
+	if (!dev->size)
+		rc = err(PF_ENOTPOOL, "%s is empty", path);
+	if (rc == 0)
+		rc = dev_map(dev, 0, dev->size, PROT_READ, NULL, &base);
+	if (rc == 0) {
+		fs_check_media(base, dev->size, &report);
+		sys_munmap(base, dev->size);
+	}
+	dev_close(dev);
+	return rc < 0 ? rc : (int)report.violations;
+}

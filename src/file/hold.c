@@ -1,0 +1,153 @@
+/* Holds on a range of a file, see hold.h. */
+#include "file/hold.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/sys.h"
+
+static struct hold_piece *add_piece(struct hold_set *set)
+{
+	if (set->count == 0 && set->room == 0) {
+		set->piece = &set->one;
+		set->room = 1;
+	} else if (set->count == set->room) {
+		size_t room = 4 * set->room;
+		struct hold_piece *at =
+			sys_realloc(set->piece == &set->one ? NULL : set->piece, room * sizeof *at);
+
+		if (!at)
+			return NULL;
+		if (set->piece == &set->one)
+			*at = set->one;
+		set->piece = at;
+		set->room = room;
+	}
+	return &set->piece[set->count];
+}
+
+/* What the record says beside its range, before the range is there. */
+static void label(struct rt_hold *record, const struct hold_request *r, uint64_t index)
+{
+	store_relaxed(&record->index, index);
+	store_relaxed(&record->since, clock_coarse());
+	store_relaxed(&record->ino, r->file->ino);
+	store_relaxed(&record->igen, r->file->igen);
+	store_relaxed(&record->kind, (uint32_t)r->kind);
+	store_relaxed(&record->first_byte,
+		      (uint32_t)(index == r->offset / PAGE_BYTES ? r->offset % PAGE_BYTES : 0));
+	store_relaxed(&record->last_byte, (uint32_t)((r->offset + r->length - 1) % PAGE_BYTES));
+}
+
+static int take_piece(struct rt_self *me, const struct hold_request *r, struct hold_set *set,
+		      uint64_t index, uint64_t pages)
+{
+	struct layout *l = &r->file->pool->layout;
+	struct hold_piece *piece = add_piece(set);
+	struct dax_run run;
+	int rc;
+
+	if (!piece)
+		return err(ENOMEM, "hold");
+	piece->record = rt_hold_get(me);
+	if (!piece->record)
+		return rt_self_error();
+	label(piece->record, r, index);
+	rc = dax_hold(me, &l->fs, &l->pages, r->file->ino, index, pages, &piece->record->range,
+		      &run);
+	if (rc < 0) {
+		rt_hold_put(me, piece->record);
+		return rc;
+	}
+	piece->pfn = run.pfn;
+	piece->pages = run.pages;
+	set->count++;
+	return 0;
+}
+
+/* Missing pages, for a writable hold. A range that somebody waits for is waited for without the lock. */
+static int allocate(struct rt_self *me, const struct hold_request *r, uint64_t index,
+		    uint64_t pages)
+{
+	struct layout *l = &r->file->pool->layout;
+	uint64_t done;
+	int rc = layout_lock(me, l, r->file->ino);
+
+	if (rc < 0)
+		return rc;
+	rc = layout_allocate(me, l, r->file->ino, index, pages, NULL, &done);
+	layout_unlock(me, l, r->file->ino);
+	if (rc == -PF_EAGAIN) {
+		rc = dax_wait_range(me, &l->fs, r->file->ino, index, index + pages - 1);
+		return rc < 0 ? rc : -PF_EAGAIN;
+	}
+	return rc;
+}
+
+static int take_all(struct rt_self *me, const struct hold_request *r, struct hold_set *set)
+{
+	uint64_t index = r->offset / PAGE_BYTES, end = (r->offset + r->length - 1) / PAGE_BYTES + 1;
+
+	while (index < end) {
+		int rc = take_piece(me, r, set, index, end - index);
+
+		if (likely(rc == 0)) {
+			index += set->piece[set->count - 1].pages;
+			continue;
+		}
+		if (rc == -PF_EHOLE && r->write)
+			rc = allocate(me, r, index, end - index);
+		else if (rc == -PF_EHOLE)
+			rc = err(PF_EHOLE, "inode %u at byte %lu", r->file->ino,
+				 (unsigned long)(index * PAGE_BYTES));
+		if (rc < 0 && rc != -PF_EAGAIN)
+			return rc;
+	}
+	return 0;
+}
+
+static int check(const struct hold_request *r)
+{
+	uint64_t size = fs_size(&r->file->pool->layout.fs, r->file->ino);
+
+	if (!r->length || r->offset >= size || r->length > align_up(size, PAGE_BYTES) - r->offset)
+		return err(PF_ERANGE, "%lu bytes at %lu of a file of %lu", (unsigned long)r->length,
+			   (unsigned long)r->offset, (unsigned long)size);
+	if (r->write && !r->file->writable)
+		return err(PF_EREADONLY, "inode %u", r->file->ino);
+	return 0;
+}
+
+int hold_take(struct rt_self *me, const struct hold_request *request, struct hold_set *set)
+{
+	struct pf_pool *pool = request->file->pool;
+	unsigned tries = 0;
+	int rc = check(request);
+
+	set->count = set->room = 0;
+	set->piece = NULL;
+	if (rc < 0)
+		return rc;
+	for (;;) {
+		rc = take_all(me, request, set);
+		if (likely(rc == 0))
+			return 0;
+		hold_give_back(me, pool, set);
+		if (!reap_helps(pool, me, rc, &tries))
+			return space_full(pool, rc);
+	}
+}
+
+void hold_give_back(struct rt_self *me, struct pf_pool *pool, struct hold_set *set)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		dax_drop(me, &pool->layout.pages, &set->piece[i].record->range, false);
+		rt_hold_put(me, set->piece[i].record);
+	}
+	if (set->piece != &set->one)
+		free(set->piece);
+	set->count = set->room = 0;
+	set->piece = NULL;
+}

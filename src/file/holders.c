@@ -1,0 +1,155 @@
+/* Who holds what. Reads records of all slots without a lock and without stopping anybody. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/sys.h"
+#include "file/pool.h"
+
+/* The file's name while its inode's generation is still that one: also after it was unlinked, until the number is used again. */
+static const char *name_of(struct fs *fs, uint32_t ino, uint32_t igen, struct inode_attr *attr)
+{
+	if (!ino || ino >= fs_inodes_high(fs) || fs_attr(fs, ino, attr) < 0 ||
+	    attr->generation != igen)
+		return NULL;
+	return attr->name_length ? attr->name : NULL;
+}
+
+static void command_of(const struct rt_slot *slot, char command[17])
+{
+	uint64_t words[2] = {load_relaxed(&slot->command[0]), load_relaxed(&slot->command[1])};
+
+	memcpy(command, words, 16);
+	command[16] = 0;
+}
+
+struct tell {
+	struct layout *l;
+	int (*each)(void *arg, const struct pf_holder *holder);
+	void *arg;
+};
+
+static int tell(const struct tell *t, const struct rt_cursor *c, uint64_t range,
+		struct pf_holder *h, uint32_t ino, uint32_t igen)
+{
+	struct rt_slot *slot = rt_slot_at(t->l->rt, c->slot);
+	struct inode_attr attr;
+	char command[17];
+
+	command_of(slot, command);
+	h->pid = (pid_t)load_relaxed(&slot->pid);
+	h->command = command;
+	h->alive = rt_slot_state(c->word) == RT_SLOT_LIVE && !rt_slot_dead(t->l->rt, c->slot);
+	h->inode = ino;
+	h->name = name_of(&t->l->fs, ino, igen, &attr);
+	h->bytes = page_folio_bytes(&t->l->pages, rt_range_pfn(range), rt_range_pages(range));
+	return t->each(t->arg, h);
+}
+
+static int tell_hold(const struct tell *t, const struct rt_cursor *c, struct rt_hold *hold)
+{
+	uint64_t range = load_acquire(&hold->range), pages = rt_range_pages(range), first, last;
+	struct pf_holder h = {.kind = (enum pf_hold_kind)load_relaxed(&hold->kind)};
+
+	if (!range)
+		return 0;
+	first = load_relaxed(&hold->first_byte);
+	last = load_relaxed(&hold->last_byte);
+	h.offset = load_relaxed(&hold->index) * PAGE_BYTES + first;
+	h.length = (pages - 1) * PAGE_BYTES + last + 1 - first;
+	h.since_ns = load_relaxed(&hold->since);
+	return tell(t, c, range, &h, load_relaxed(&hold->ino), load_relaxed(&hold->igen));
+}
+
+static int tell_read(const struct tell *t, const struct rt_cursor *c, struct rt_row *row)
+{
+	uint64_t range = load_acquire(&row->read_hold), head, word;
+	struct pf_holder h = {.kind = PF_HOLD_READ, .length = rt_range_pages(range) * PAGE_BYTES};
+	struct page *page;
+
+	if (!range || !page_head(&t->l->pages, rt_range_pfn(range), BLOCK_ORDER, &head, &word))
+		return 0;
+	page = page_at(&t->l->pages, head);
+	h.offset = (load_relaxed(&page->index) + rt_range_pfn(range) - head) * PAGE_BYTES;
+	return tell(t, c, range, &h, load_relaxed(&page->ino), load_relaxed(&page->igen));
+}
+
+int pf_holders(pf_pool *pool, int (*each)(void *arg, const struct pf_holder *holder), void *arg)
+{
+	struct tell t = {&pool->layout, each, arg};
+	struct rt_cursor holds = {0}, rows = {0};
+	struct rt_hold *hold;
+	struct rt_row *row;
+	int rc = 0;
+
+	if (!pool_self(pool))
+		return rt_self_error();
+	while (rc == 0 && (hold = rt_next_hold(t.l->rt, &holds)))
+		rc = tell_hold(&t, &holds, hold);
+	while (rc == 0 && (row = rt_next_row(t.l->rt, &rows)))
+		rc = tell_read(&t, &rows, row);
+	return rc;
+}
+
+/* ---- orphans --------------------------------------------------------------------------------------- */
+
+struct orphans {
+	struct {
+		uint32_t ino, igen;
+		uint64_t pages;
+	} * file;
+	size_t count, room;
+};
+
+static int note(struct orphans *o, uint32_t ino, uint32_t igen, uint64_t pages)
+{
+	size_t i = 0;
+
+	while (i < o->count && (o->file[i].ino != ino || o->file[i].igen != igen))
+		i++;
+	if (i == o->room) {
+		size_t room = o->room ? 2 * o->room : 16;
+		void *at = sys_realloc(o->file, room * sizeof *o->file);
+
+		if (!at)
+			return err(ENOMEM, "orphans");
+		o->file = at;
+		o->room = room;
+	}
+	if (i == o->count) {
+		o->file[i].ino = ino;
+		o->file[i].igen = igen;
+		o->file[i].pages = 0;
+		o->count++;
+	}
+	o->file[i].pages += pages;
+	return 0;
+}
+
+static int note_folio(void *arg, const struct page_folio *f)
+{
+	uint64_t pages = word_state(f->word) == PAGE_ORPHAN ? 1ull << word_order(f->word) : f->left;
+
+	return pages && word_state(f->word) != PAGE_QUARANTINE ? note(arg, f->ino, f->igen, pages)
+							       : 0;
+}
+
+int pf_orphans(pf_pool *pool, int (*each)(void *arg, const struct pf_orphan *orphan), void *arg)
+{
+	struct orphans o = {0};
+	struct inode_attr attr;
+	int rc;
+
+	if (!pool_self(pool))
+		return rt_self_error();
+	rc = page_each_folio(&pool->layout.pages, note_folio, &o);
+	for (size_t i = 0; i < o.count && rc == 0; i++) {
+		struct pf_orphan orphan = {o.file[i].pages * PAGE_BYTES, o.file[i].ino,
+					   name_of(&pool->layout.fs, o.file[i].ino, o.file[i].igen,
+						   &attr)};
+
+		rc = each(arg, &orphan);
+	}
+	free(o.file);
+	return rc;
+}

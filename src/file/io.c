@@ -1,0 +1,373 @@
+/*
+ * Reading, writing, sizes. A read takes no lock: it holds the pages it copies, in its row, for as long as it copies them. A write has the
+ * inode's lock; new pages get their bytes before they become part of the file.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/sys.h"
+#include "file/pool.h"
+
+/* ---- reading --------------------------------------------------------------------------------------- */
+
+/* One run of present pages, or of missing ones; returns the bytes copied. */
+static int64_t read_run(struct rt_self *me, struct pf_file *file, uint8_t *to, uint64_t length,
+			uint64_t offset)
+{
+	struct layout *l = &file->pool->layout;
+	uint64_t index = offset / PAGE_BYTES, last = (offset + length - 1) / PAGE_BYTES, n;
+	struct dax_run run;
+	int rc = dax_hold(me, &l->fs, &l->pages, file->ino, index, last - index + 1,
+			  &me->row->read_hold, &run);
+
+	if (rc == -PF_EHOLE) {
+		n = MAX(fs_hole(&l->fs, file->ino, index, last - index + 1), 1) * PAGE_BYTES -
+		    offset % PAGE_BYTES;
+		n = MIN(n, length);
+		memset(to, 0, n);
+		return (int64_t)n;
+	}
+	if (rc < 0)
+		return rc;
+	n = MIN(run.pages * PAGE_BYTES - offset % PAGE_BYTES, length);
+	memcpy(to, (uint8_t *)page_address(&l->pages, run.pfn) + offset % PAGE_BYTES, n);
+	dax_drop(me, &l->pages, &me->row->read_hold, false);
+	return (int64_t)n;
+}
+
+ssize_t pf_read(pf_file *file, void *buffer, size_t length, uint64_t offset)
+{
+	struct rt_self *me = pool_self(file->pool);
+	uint64_t size, done = 0;
+
+	if (!me)
+		return rt_self_error();
+	size = fs_size(&file->pool->layout.fs, file->ino);
+	if (offset >= size)
+		return 0;
+	length = MIN(length, size - offset);
+	while (done < length) {
+		int64_t n =
+			read_run(me, file, (uint8_t *)buffer + done, length - done, offset + done);
+
+		if (n < 0)
+			return done ? (ssize_t)done : (ssize_t)n;
+		done += (uint64_t)n;
+	}
+	return (ssize_t)done;
+}
+
+/* ---- writing --------------------------------------------------------------------------------------- */
+
+struct source {
+	const uint8_t *bytes;
+	uint64_t offset, length; /* in the file */
+};
+
+/* The bytes that belong to a new page; the rest of it is zeros. */
+static void fill_page(void *arg, void *to, uint64_t index, uint64_t bytes)
+{
+	const struct source *s = arg;
+	uint64_t start = index * PAGE_BYTES;
+	uint64_t lo = MIN(MAX(s->offset, start), start + bytes),
+		 hi = MAX(MIN(s->offset + s->length, start + bytes), lo);
+
+	memset(to, 0, lo - start);
+	memcpy((uint8_t *)to + (lo - start), s->bytes + (lo - s->offset), hi - lo);
+	memset((uint8_t *)to + (hi - start), 0, start + bytes - hi);
+}
+
+/* Into pages that are there. */
+static void copy_in(struct layout *l, uint32_t ino, const struct source *s, uint64_t from,
+		    uint64_t to)
+{
+	while (from < to) {
+		uint64_t n = MIN(PAGE_BYTES - from % PAGE_BYTES, to - from), pfn;
+		uint8_t *page;
+
+		if (fs_entry(&l->fs, ino, from / PAGE_BYTES, &pfn)) {
+			page = (uint8_t *)page_address(&l->pages, pfn) + from % PAGE_BYTES;
+			memcpy(page, s->bytes + (from - s->offset), n);
+			dev_persist(l->pages.dev, page, n);
+		}
+		from += n;
+	}
+}
+
+/* Runs of pages that are there are written in place, runs that are missing are allocated with their bytes. Returns the end. */
+static int write_pages(struct rt_self *me, struct layout *l, uint32_t ino, struct source *s,
+		       uint64_t *end)
+{
+	struct layout_fill fill = {fill_page, s};
+	uint64_t at = s->offset, stop = s->offset + s->length;
+
+	while (at < stop) {
+		uint64_t index = at / PAGE_BYTES, pages = (stop - 1) / PAGE_BYTES - index + 1;
+		uint64_t hole = fs_hole(&l->fs, ino, index, pages), done;
+		uint64_t run =
+			hole ? hole : fs_next_hole(&l->fs, ino, index, index + pages) - index;
+		uint64_t next = MIN((index + run) * PAGE_BYTES, stop);
+
+		if (hole) {
+			int rc = layout_allocate(me, l, ino, index, hole, &fill, &done);
+
+			*end = MAX(at, MIN(done * PAGE_BYTES, stop));
+			if (rc < 0)
+				return rc;
+		} else {
+			copy_in(l, ino, s, at, next);
+		}
+		at = next;
+		*end = at;
+	}
+	return 0;
+}
+
+static void set_written(struct rt_self *me, struct layout *l, uint32_t ino, struct inode_attr *attr,
+			uint64_t end)
+{
+	struct journal_tx tx;
+
+	attr->size = MAX(attr->size, end);
+	attr->mtime = attr->ctime = clock_coarse();
+	dev_drain(l->pages.dev);
+	journal_begin(&tx, me);
+	fs_attr_set(&l->fs, &tx, ino, attr);
+	journal_commit(&l->fs.journal, &tx);
+}
+
+/* Inode lock. Returns bytes written, or an error if none were. */
+static ssize_t write_locked(struct rt_self *me, struct layout *l, uint32_t ino, struct source *s,
+			    bool append)
+{
+	struct inode_attr attr;
+	uint64_t end;
+	int rc = fs_attr(&l->fs, ino, &attr);
+
+	if (rc < 0)
+		return rc;
+	if (append)
+		s->offset = attr.size;
+	if (s->offset > FILE_PAGES_MAX * PAGE_BYTES ||
+	    s->length > FILE_PAGES_MAX * PAGE_BYTES - s->offset)
+		return err(PF_EFILESIZE, "%lu bytes at %lu", (unsigned long)s->length,
+			   (unsigned long)s->offset);
+	if (dax_range_locked(me, &l->fs, ino, s->offset / PAGE_BYTES,
+			     (s->offset + s->length - 1) / PAGE_BYTES))
+		return -PF_EAGAIN;
+	rc = layout_extend(me, l, ino, attr.size, s->offset);
+	if (rc < 0)
+		return rc;
+	end = s->offset;
+	rc = write_pages(me, l, ino, s, &end);
+	if (end > s->offset)
+		set_written(me, l, ino, &attr, end);
+	return end > s->offset ? (ssize_t)(end - s->offset) : rc;
+}
+
+static int check_write(pf_file *file, struct rt_self **me)
+{
+	*me = pool_self(file->pool);
+	if (!*me)
+		return rt_self_error();
+	return file->writable ? 0 : err(PF_EREADONLY, "inode %u", file->ino);
+}
+
+/* -PF_EAGAIN of a range that somebody waits for: waited for without the lock. */
+static int wait_range(struct rt_self *me, struct pf_file *file)
+{
+	return dax_wait_range(me, &file->pool->layout.fs, file->ino, 0, ~0ull);
+}
+
+static ssize_t do_write(pf_file *file, const void *buffer, size_t length, uint64_t offset,
+			bool append)
+{
+	struct source s = {buffer, offset, length};
+	struct rt_self *me;
+	unsigned tries = 0;
+	ssize_t n = check_write(file, &me);
+
+	if (n < 0 || !length)
+		return n;
+	do {
+		n = layout_lock(me, &file->pool->layout, file->ino);
+		if (n < 0)
+			return n;
+		n = write_locked(me, &file->pool->layout, file->ino, &s, append);
+		layout_unlock(me, &file->pool->layout, file->ino);
+		if (n == -PF_EAGAIN && (n = wait_range(me, file)) == 0)
+			n = -PF_EAGAIN;
+	} while (n < 0 && reap_helps(file->pool, me, (int)n, &tries));
+	return n < 0 ? space_full(file->pool, (int)n) : n;
+}
+
+ssize_t pf_write(pf_file *file, const void *buffer, size_t length, uint64_t offset)
+{
+	return do_write(file, buffer, length, offset, false);
+}
+
+ssize_t pf_append(pf_file *file, const void *buffer, size_t length)
+{
+	return do_write(file, buffer, length, 0, true);
+}
+
+/* ---- sizes ----------------------------------------------------------------------------------------- */
+
+static int make_break(enum pf_policy policy, int timeout_ms, struct layout_break *how)
+{
+	if (policy > PF_TRY)
+		return err(PF_EFLAGS, "policy %d", (int)policy);
+	how->policy = policy;
+	how->deadline = timeout_ms < 0 ? ~0ull : clock_mono() + (uint64_t)timeout_ms * 1000000u;
+	return 0;
+}
+
+int pf_truncate(pf_file *file, uint64_t size, enum pf_policy policy, int timeout_ms)
+{
+	struct layout_break how;
+	struct rt_self *me;
+	unsigned tries = 0;
+	int rc = check_write(file, &me);
+
+	if (rc == 0)
+		rc = make_break(policy, timeout_ms, &how);
+	if (rc == 0 && size > FILE_PAGES_MAX * PAGE_BYTES)
+		rc = err(PF_EFILESIZE, "%lu bytes", (unsigned long)size);
+	if (rc < 0)
+		return rc;
+	do {
+		rc = layout_truncate(me, &file->pool->layout, file->ino, size, how);
+	} while (rc < 0 && reap_helps(file->pool, me, rc, &tries));
+	return rc;
+}
+
+int pf_punch(pf_file *file, uint64_t offset, uint64_t length, enum pf_policy policy, int timeout_ms)
+{
+	uint64_t max = FILE_PAGES_MAX * PAGE_BYTES;
+	struct layout_break how;
+	struct rt_self *me;
+	unsigned tries = 0;
+	int rc = check_write(file, &me);
+
+	if (rc == 0)
+		rc = make_break(policy, timeout_ms, &how);
+	if (rc == 0 && (!length || offset > max || length > max - offset))
+		rc = err(PF_ERANGE, "%lu bytes at %lu", (unsigned long)length,
+			 (unsigned long)offset);
+	if (rc < 0)
+		return rc;
+	do {
+		rc = layout_punch(me, &file->pool->layout, file->ino, offset, length, how);
+	} while (rc < 0 && reap_helps(file->pool, me, rc, &tries));
+	return rc;
+}
+
+/* ---- allocating ------------------------------------------------------------------------------------ */
+
+/* The holes of a range, so that what an allocation filled can go again. */
+struct holes {
+	struct {
+		uint64_t index, pages;
+	} * at;
+	size_t count, room;
+	uint64_t pages;
+};
+
+static int note_hole(struct holes *holes, uint64_t index, uint64_t pages)
+{
+	if (holes->count == holes->room) {
+		size_t room = holes->room ? 2 * holes->room : 16;
+		void *at = sys_realloc(holes->at, room * sizeof *holes->at);
+
+		if (!at)
+			return err(ENOMEM, "allocate");
+		holes->at = at;
+		holes->room = room;
+	}
+	holes->at[holes->count].index = index;
+	holes->at[holes->count++].pages = pages;
+	holes->pages += pages;
+	return 0;
+}
+
+static int find_holes(struct layout *l, uint32_t ino, uint64_t index, uint64_t end,
+		      struct holes *holes)
+{
+	int rc = 0;
+
+	while (index < end && rc == 0) {
+		uint64_t hole = fs_hole(&l->fs, ino, index, end - index);
+
+		if (hole)
+			rc = note_hole(holes, index, hole);
+		index = fs_next_hole(&l->fs, ino, index + hole, end);
+	}
+	return rc;
+}
+
+static int fill_holes(struct rt_self *me, struct layout *l, uint32_t ino, const struct holes *holes)
+{
+	uint64_t done;
+	int rc = holes->pages > page_free_count(&l->pages) ? -PF_ENOSPACE : 0;
+	size_t i;
+
+	for (i = 0; i < holes->count && rc == 0; i++)
+		rc = layout_allocate(me, l, ino, holes->at[i].index, holes->at[i].pages, NULL,
+				     &done);
+	while (rc < 0 && i-- > 0)
+		layout_remove(me, l, ino, holes->at[i].index,
+			      holes->at[i].index + holes->at[i].pages);
+	return rc;
+}
+
+/* Inode lock. All or nothing. */
+static int allocate_locked(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t offset,
+			   uint64_t length)
+{
+	uint64_t first = offset / PAGE_BYTES, end = div_up(offset + length, PAGE_BYTES);
+	struct holes holes = {0};
+	struct inode_attr attr;
+	int rc = fs_attr(&l->fs, ino, &attr);
+
+	if (rc == 0 && dax_range_locked(me, &l->fs, ino, first, end - 1))
+		rc = -PF_EAGAIN;
+	if (rc == 0)
+		rc = layout_extend(me, l, ino, attr.size, offset + length);
+	if (rc == 0)
+		rc = find_holes(l, ino, first, end, &holes);
+	if (rc == 0)
+		rc = fill_holes(me, l, ino, &holes);
+	if (rc == 0)
+		set_written(me, l, ino, &attr, offset + length);
+	free(holes.at);
+	return rc;
+}
+
+int pf_allocate(pf_file *file, uint64_t offset, uint64_t length)
+{
+	uint64_t max = FILE_PAGES_MAX * PAGE_BYTES;
+	struct layout *l = &file->pool->layout;
+	struct rt_self *me;
+	unsigned tries = 0;
+	int rc = check_write(file, &me);
+
+	if (rc == 0 && !length)
+		rc = err(PF_ERANGE, "0 bytes");
+	if (rc == 0 && (offset > max || length > max - offset))
+		rc = err(PF_EFILESIZE, "%lu bytes at %lu", (unsigned long)length,
+			 (unsigned long)offset);
+	if (rc < 0)
+		return rc;
+	do {
+		rc = layout_lock(me, l, file->ino);
+		if (rc < 0)
+			return rc;
+		rc = allocate_locked(me, l, file->ino, offset, length);
+		layout_unlock(me, l, file->ino);
+		if (rc == -PF_EAGAIN && (rc = wait_range(me, file)) == 0)
+			rc = -PF_EAGAIN;
+	} while (rc < 0 && reap_helps(file->pool, me, rc, &tries));
+	return rc < 0 ? space_full(file->pool, rc) : 0;
+}

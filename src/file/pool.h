@@ -1,0 +1,64 @@
+/* A pool as this process has it open. Between the files of file/ only. */
+#ifndef FILE_POOL_H
+#define FILE_POOL_H
+
+#include <pthread.h>
+
+#include "layout/layout.h"
+
+struct pf_pool {
+	struct layout layout; /* rt, fs, pages */
+	struct dev *dev;
+	bool readonly;
+	uint8_t *meta; /* the metadata zone, an alias of its own */
+	uint64_t meta_bytes;
+	uint8_t *
+		data; /* the data zone, writable unless read-only, with inaccessible pages around it */
+	uint8_t *data_read; /* the same, never writable; mapped on first use */
+	uint64_t data_bytes;
+	pthread_mutex_t mutex; /* data_read, the list of files */
+	struct pf_file *files;
+	pthread_t service;
+	bool has_service;
+	_Atomic uint32_t stop;    /* the service's futex */
+	_Atomic uint32_t in_reap; /* one thread of this process at a time settles its dead rows */
+};
+
+struct pf_file {
+	struct pf_pool *pool;
+	rt_handle *handle;
+	uint32_t ino, igen;
+	bool writable;
+	struct pf_file *next, **link;
+};
+
+/* This thread in the pool, or NULL: the error is rt_self_error(). */
+static inline struct rt_self *pool_self(struct pf_pool *pool)
+{
+	return rt_self_get(pool->layout.rt);
+}
+
+/* Inaccessible on both sides of the data zone. */
+#define POOL_GAP BLOCK_BYTES
+
+/* pool.c */
+uint8_t *pool_data(struct pf_pool *pool, bool writable);
+
+/* reap.c */
+/* One pass: buries and reaps what is dead, settles dead rows of this process, discards. Returns slots reaped, or an error; *left (may be NULL): slots
+ * that are dead and could not be reaped yet. */
+int reap_pass(struct pf_pool *pool, struct rt_self *me, unsigned *left);
+/* Gives back every hold and handle of our own slot. */
+int reap_own(struct pf_pool *pool, struct rt_self *me);
+/* For an operation that came back with `rc`: true if it is worth doing once more, because dead processes were in its way (-PF_EREAP) or space was given
+ * back (-PF_ENOSPACE). *tries counts, from 0. */
+bool reap_helps(struct pf_pool *pool, struct rt_self *me, int rc, unsigned *tries);
+
+/* handle.c: the last handle of an unnamed file goes. Inode lock. */
+int handle_drop(struct rt_self *me, struct layout *l, rt_handle *handle);
+
+/* space.c */
+/* The error for a full pool, which says where the space is. */
+int space_full(struct pf_pool *pool, int rc);
+
+#endif

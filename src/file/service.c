@@ -1,0 +1,46 @@
+/* The service thread, see service.h. */
+#include "file/service.h"
+
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PERIOD_NS 200000000L
+
+static void *serve(void *arg)
+{
+	struct pf_pool *pool = arg;
+	struct timespec period = {.tv_nsec = PERIOD_NS};
+	struct rt_self *me;
+
+	while (!load_acquire(&pool->stop)) {
+		me = pool_self(pool);
+		if (me)
+			reap_pass(pool, me, NULL);
+		syscall(SYS_futex, (uint32_t *)&pool->stop, FUTEX_WAIT_PRIVATE, 0, &period, NULL,
+			0);
+	}
+	return NULL;
+}
+
+/* Signals are for the program's own threads. */
+void service_start(struct pf_pool *pool)
+{
+	sigset_t all, old;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pool->has_service = pthread_create(&pool->service, NULL, serve, pool) == 0;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+void service_stop(struct pf_pool *pool)
+{
+	if (!pool->has_service)
+		return;
+	store_release(&pool->stop, 1);
+	syscall(SYS_futex, (uint32_t *)&pool->stop, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	pthread_join(pool->service, NULL);
+	pool->has_service = false;
+}

@@ -1,0 +1,14 @@
+/*
+ * The service thread of a process: reaps the dead, settles this process's own dead threads, lets quarantined pages go. It looks five
+ * times a second and waits for nothing else; a process without it does the same in pf_reap().
+ */
+#ifndef FILE_SERVICE_H
+#define FILE_SERVICE_H
+
+#include "file/pool.h"
+
+/* A pool works without it: a failure to start is none. */
+void service_start(struct pf_pool *pool);
+void service_stop(struct pf_pool *pool);
+
+#endif

@@ -1,0 +1,118 @@
+/* The runtime's part against the media, while others work: a difference counts when it is still there after many looks. */
+#include <sched.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/sys.h"
+#include "fs/inner.h"
+
+#define LOOKS 1000
+
+static uint64_t count_opens(struct fs *fs, uint32_t ino)
+{
+	uint64_t wanted = (uint64_t)fs_generation(fs, ino) << 32 | ino, n = 0;
+
+	for (unsigned s = 0; s < rt_slots_used(fs->rt); s++) {
+		if (rt_slot_state(load_acquire(&rt_slot_at(fs->rt, s)->word)) == RT_SLOT_FREE)
+			continue;
+		for (struct rt_chunk *c = rt_chunks(fs->rt, s, RT_CHUNK_HANDLES); c;
+		     c = rt_chunk_next(fs->rt, c))
+			for (unsigned i = 0; i < RT_HANDLES; i++)
+				n += load_acquire(&c->handles[i]) == wanted;
+	}
+	return n;
+}
+
+static bool inode_differs(struct fs *fs, uint32_t ino)
+{
+	bool used = load_acquire(&fs->inodes[ino].state) & 0xff;
+
+	return used != inner_bit(inner_inode_bits(fs), ino) ||
+	       (used && load_acquire(&fs_state(fs, ino)->opens) != count_opens(fs, ino));
+}
+
+static void check_inode(struct fs *fs, uint32_t ino, struct report *report)
+{
+	for (unsigned look = 0; look < LOOKS; look++, sched_yield())
+		if (!inode_differs(fs, ino))
+			return;
+	report_violation(report, "inode",
+			 "inode %u: its bit is %d, it is open %lu times, its handles are %lu", ino,
+			 inner_bit(inner_inode_bits(fs), ino),
+			 (unsigned long)load_acquire(&fs_state(fs, ino)->opens),
+			 (unsigned long)count_opens(fs, ino));
+}
+
+/* ---- nodes ----------------------------------------------------------------------------------------- */
+
+static void mark_nodes(struct fs *fs, entry_t e, uint64_t *seen)
+{
+	uint64_t node = entry_target(e);
+
+	if (entry_kind(e) != ENTRY_TABLE || node >= fs->super.nodes ||
+	    seen[node / 64] >> node % 64 & 1)
+		return;
+	seen[node / 64] |= 1ull << node % 64;
+	for (unsigned i = 0; entry_order(e) && i < NODE_ENTRIES; i++)
+		mark_nodes(fs, load_acquire(&inner_node(fs, node)[i]), seen);
+}
+
+/* A row is taking it or giving it back. */
+static bool in_flight(struct fs *fs, uint64_t node)
+{
+	struct rt_cursor c = {0};
+	struct rt_row *row;
+
+	while ((row = rt_next_row(fs->rt, &c)))
+		if (load_acquire(&row->node.set) && load_relaxed(&row->node.head) == node)
+			return true;
+	return false;
+}
+
+/* The first node at or after `from` whose bit and use differ; 0: none. */
+static uint64_t find_difference(struct fs *fs, uint64_t from, uint64_t *seen)
+{
+	for (uint64_t i = 0; i < div_up(fs->super.nodes, 64); i++)
+		seen[i] = 0;
+	seen[0] = 1;
+	for (uint32_t ino = 1; ino < fs_inodes_high(fs); ino++)
+		mark_nodes(fs, load_acquire(&fs->inodes[ino].root), seen);
+	for (uint64_t n = from; n < fs->super.nodes; n++)
+		if ((seen[n / 64] >> n % 64 & 1) != inner_bit(inner_node_bits(fs), n) &&
+		    !in_flight(fs, n))
+			return n;
+	return 0;
+}
+
+static void check_nodes(struct fs *fs, struct report *report)
+{
+	uint64_t *seen = sys_calloc(div_up(fs->super.nodes, 64), 8), node = 1, again;
+
+	if (!seen) {
+		report_violation(report, "check", "no memory to look at nodes");
+		return;
+	}
+	while ((node = find_difference(fs, node, seen))) {
+		unsigned look = 0;
+
+		do {
+			sched_yield();
+			again = find_difference(fs, node, seen);
+		} while (again == node && ++look < 20);
+		if (again == node)
+			report_violation(report, "node", "node %lu is %s", (unsigned long)node,
+					 inner_bit(inner_node_bits(fs), node)
+						 ? "in use but in no map"
+						 : "in a map but free");
+		node = again == node ? node + 1 : node;
+	}
+	free(seen);
+}
+
+void fs_check_runtime(struct fs *fs, struct rt_self *me, struct report *report)
+{
+	(void)me;
+	for (uint32_t ino = 1; ino < fs_inodes_high(fs); ino++)
+		check_inode(fs, ino, report);
+	check_nodes(fs, report);
+}

@@ -1,0 +1,80 @@
+/* Between the files of fs/ only. */
+#ifndef FS_INNER_H
+#define FS_INNER_H
+
+#include "fs/fs.h"
+
+#define FS_CHUNK 512u /* inodes whose runtime states get memory at once */
+
+/* Where the bitmaps are, behind fs_shared. */
+static inline _Atomic uint64_t *inner_node_bits(struct fs *fs)
+{
+	return (_Atomic uint64_t *)((uint8_t *)fs->shared + align_up(sizeof *fs->shared, 64));
+}
+
+static inline _Atomic uint64_t *inner_inode_bits(struct fs *fs)
+{
+	return inner_node_bits(fs) + div_up(fs->super.nodes, 64);
+}
+
+static inline bool inner_bit(const _Atomic uint64_t *bits, uint64_t n)
+{
+	return load_relaxed(&bits[n / 64]) >> n % 64 & 1;
+}
+
+static inline void inner_set_bit(_Atomic uint64_t *bits, uint64_t n)
+{
+	atomic_fetch_or_explicit(&bits[n / 64], 1ull << n % 64, memory_order_acq_rel);
+}
+
+static inline void inner_clear_bit(_Atomic uint64_t *bits, uint64_t n)
+{
+	atomic_fetch_and_explicit(&bits[n / 64], ~(1ull << n % 64), memory_order_acq_rel);
+}
+
+static inline _Atomic uint64_t *inner_node(struct fs *fs, uint64_t node)
+{
+	return (_Atomic uint64_t *)(fs->nodes + node * PAGE_BYTES);
+}
+
+/* Pages that one entry of a node of this level maps: 512^level. */
+static inline uint64_t inner_span(unsigned level)
+{
+	return 1ull << 9 * level;
+}
+
+static inline unsigned inner_slot(uint64_t index, unsigned level)
+{
+	return index >> 9 * level & (NODE_ENTRIES - 1);
+}
+
+/* inode.c: gives the states of [from, to) memory and initialises their locks. */
+int inner_fill_states(struct fs *fs, uint32_t from, uint32_t to);
+
+/* node.c */
+/* A free node, zeroed, named by the row's node record as being for (ino, first index, level). The reserve is for removals. -PF_ENOMETA. */
+int64_t inner_node_take(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
+			unsigned level, bool reserve);
+/* The node at *entry, which maps from `index` on: unlinked in a transaction, then given back. */
+void inner_node_free(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
+		     _Atomic uint64_t *entry);
+
+/* map.c: the entry that is, or would be, the table of `level` for page `index`. NULL: its parent is not there. */
+_Atomic uint64_t *inner_table_entry(struct fs *fs, uint32_t ino, uint64_t index, unsigned level);
+
+/* walk.c: looks at every record of the media once. */
+struct walk {
+	const struct super_format *super;
+	const uint8_t *meta;
+	struct report *report;
+	uint64_t *nodes_seen, *pages_seen, *inodes_named; /* bitmaps */
+	int (*used)(void *arg, uint64_t pfn, uint64_t pages, unsigned order, uint32_t ino,
+		    uint32_t igen, uint64_t index);
+	void *arg;
+	int rc; /* of `used`, or out of memory */
+};
+void inner_walk(struct walk *w);
+uint32_t inner_inodes_high(const struct super_format *super, const uint8_t *meta,
+			   struct report *report);
+
+#endif

@@ -1,0 +1,327 @@
+/*
+ * The map of a file: from page index to pfn. Readers go down from the root without a lock; nodes stay where they are until the inode is
+ * evicted, when nobody has it open. A transaction's words appear in the order they were added: when the inline entries move into a tree, the
+ * root appears first.
+ */
+#include "base/err.h"
+#include "base/step.h"
+#include "fs/inner.h"
+
+/* What is at an index: a leaf or nothing, and up to which index that is so. */
+struct spot {
+	entry_t leaf;
+	uint64_t pfn, end;
+};
+
+static struct spot find_inline(struct fs *fs, uint32_t ino, uint64_t index)
+{
+	struct spot s = {.end = FILE_PAGES_MAX};
+
+	if (index < INLINE_ENTRIES) {
+		s.leaf = load_acquire(&fs->inodes[ino].inlined[index]);
+		s.pfn = entry_target(s.leaf);
+		s.end = index + 1;
+	}
+	return s;
+}
+
+static struct spot find_in_tree(struct fs *fs, entry_t e, uint64_t index)
+{
+	unsigned level = entry_order(e) + 1;
+
+	if (level > MAP_LEVELS || index >= inner_span(level))
+		return (struct spot){.end = FILE_PAGES_MAX};
+	while (entry_kind(e) == ENTRY_TABLE && level && entry_target(e) < fs->super.nodes) {
+		level--;
+		e = load_acquire(&inner_node(fs, entry_target(e))[inner_slot(index, level)]);
+	}
+	if (entry_kind(e) != ENTRY_LEAF || level > 1)
+		return (struct spot){.end = align_down(index, inner_span(level)) +
+					    inner_span(level)};
+	return (struct spot){e, entry_target(e) + (index & (inner_span(level) - 1)),
+			     align_down(index, inner_span(level)) + inner_span(level)};
+}
+
+static struct spot find(struct fs *fs, uint32_t ino, uint64_t index)
+{
+	entry_t root = load_acquire(&fs->inodes[ino].root);
+	struct spot s;
+
+	if (!root) {
+		s = find_inline(fs, ino, index);
+		if (s.leaf)
+			return s;
+		root = load_acquire(&fs->inodes[ino].root); /* they may have moved meanwhile */
+		if (!root)
+			return s;
+	}
+	return find_in_tree(fs, root, index);
+}
+
+entry_t fs_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn)
+{
+	struct spot s = find(fs, ino, index);
+
+	*pfn = s.pfn;
+	return s.leaf;
+}
+
+uint64_t fs_next_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end)
+{
+	while (index < end) {
+		struct spot s = find(fs, ino, index);
+
+		if (s.leaf)
+			return index;
+		index = s.end;
+	}
+	return end;
+}
+
+uint64_t fs_next_hole(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end)
+{
+	while (index < end) {
+		struct spot s = find(fs, ino, index);
+
+		if (!s.leaf)
+			return index;
+		index = s.end;
+	}
+	return end;
+}
+
+uint64_t fs_hole(struct fs *fs, uint32_t ino, uint64_t index, uint64_t max)
+{
+	return fs_next_entry(fs, ino, index, index + max) - index;
+}
+
+uint64_t fs_pages(struct fs *fs, uint32_t ino)
+{
+	uint64_t n = 0, index = 0;
+
+	while ((index = fs_next_entry(fs, ino, index, FILE_PAGES_MAX)) < FILE_PAGES_MAX) {
+		uint64_t end = find(fs, ino, index).end;
+
+		n += end - index;
+		index = end;
+	}
+	return n;
+}
+
+/* ---- growing --------------------------------------------------------------------------------------- */
+
+_Atomic uint64_t *inner_table_entry(struct fs *fs, uint32_t ino, uint64_t index, unsigned level)
+{
+	_Atomic uint64_t *at = &fs->inodes[ino].root;
+	entry_t e = load_acquire(at);
+
+	while (entry_kind(e) == ENTRY_TABLE && entry_order(e) > level &&
+	       entry_target(e) < fs->super.nodes) {
+		at = &inner_node(fs, entry_target(e))[inner_slot(index, entry_order(e))];
+		e = load_acquire(at);
+	}
+	/* The entry for that level, or an empty or leaf one on the way to it. */
+	return at;
+}
+
+static entry_t make(struct fs *fs, uint32_t ino, uint64_t index, enum entry_kind kind,
+		    unsigned order, uint64_t target)
+{
+	return entry_make(ino, fs_generation(fs, ino), index, kind, order, target);
+}
+
+static void link_node(struct fs *fs, struct rt_self *me, struct journal_tx *tx)
+{
+	dev_drain(fs->dev);
+	journal_commit(&fs->journal, tx);
+	fs_node_linked(me);
+}
+
+/* A root above what there is: the inline entries, or a smaller tree. */
+static int grow(struct fs *fs, struct rt_self *me, uint32_t ino)
+{
+	struct inode_format *inode = &fs->inodes[ino];
+	entry_t root = load_relaxed(&inode->root);
+	unsigned level = root ? entry_order(root) + 1 : 0;
+	int64_t node = inner_node_take(fs, me, ino, 0, level, false);
+	struct journal_tx tx;
+
+	if (node < 0)
+		return (int)node;
+	if (root)
+		store_relaxed(&inner_node(fs, (uint64_t)node)[0], root);
+	for (unsigned i = 0; !root && i < INLINE_ENTRIES; i++)
+		store_relaxed(&inner_node(fs, (uint64_t)node)[i], load_relaxed(&inode->inlined[i]));
+	dev_persist(fs->dev, (void *)inner_node(fs, (uint64_t)node), PAGE_BYTES);
+	journal_begin(&tx, me);
+	journal_word(&fs->journal, &tx, &inode->root,
+		     make(fs, ino, 0, ENTRY_TABLE, level, (uint64_t)node));
+	for (unsigned i = 0; !root && i < INLINE_ENTRIES; i++)
+		if (load_relaxed(&inode->inlined[i]))
+			journal_word(&fs->journal, &tx, &inode->inlined[i], 0);
+	link_node(fs, me, &tx);
+	return 0;
+}
+
+/* Another node under the root, for `index` on `level`. */
+static int add_node(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index, unsigned level,
+		    _Atomic uint64_t *at)
+{
+	uint64_t first = align_down(index, inner_span(level + 1));
+	int64_t node = inner_node_take(fs, me, ino, first, level, false);
+	struct journal_tx tx;
+
+	if (node < 0)
+		return (int)node;
+	dev_persist(fs->dev, (void *)inner_node(fs, (uint64_t)node), PAGE_BYTES);
+	journal_begin(&tx, me);
+	journal_word(&fs->journal, &tx, at,
+		     make(fs, ino, first, ENTRY_TABLE, level, (uint64_t)node));
+	link_node(fs, me, &tx);
+	return 0;
+}
+
+/* The entries' place on `level` for `index`; the nodes above it are made. NULL: *rc. */
+static _Atomic uint64_t *make_place(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
+				    unsigned level, int *rc)
+{
+	_Atomic uint64_t *root = &fs->inodes[ino].root, *at;
+	entry_t e;
+
+	*rc = 0;
+	while (!load_relaxed(root) || entry_order(load_relaxed(root)) < level ||
+	       index >= inner_span(entry_order(load_relaxed(root)) + 1)) {
+		*rc = grow(fs, me, ino);
+		if (*rc < 0)
+			return NULL;
+	}
+	at = root;
+	for (unsigned l = entry_order(load_relaxed(root)); l > level; l--) {
+		at = &inner_node(fs, entry_target(load_relaxed(at)))[inner_slot(index, l)];
+		e = load_relaxed(at);
+		CHECK(entry_kind(e) != ENTRY_LEAF);
+		if (!e)
+			*rc = add_node(fs, me, ino, index, l - 1, at);
+		if (*rc < 0)
+			return NULL;
+	}
+	return &inner_node(fs, entry_target(load_relaxed(at)))[inner_slot(index, level)];
+}
+
+unsigned fs_order_limit(struct fs *fs, uint32_t ino, uint64_t index)
+{
+	entry_t root = load_relaxed(&fs->inodes[ino].root), e;
+
+	if (!root) {
+		for (unsigned i = 0; i < INLINE_ENTRIES && index < BLOCK_PAGES; i++)
+			if (load_relaxed(&fs->inodes[ino].inlined[i]))
+				return BLOCK_ORDER - 1;
+		return BLOCK_ORDER;
+	}
+	e = load_relaxed(inner_table_entry(fs, ino, index, 0));
+	if (index >= inner_span(entry_order(root) + 1))
+		return index < BLOCK_PAGES ? BLOCK_ORDER - 1 : BLOCK_ORDER;
+	return entry_kind(e) == ENTRY_TABLE && entry_order(e) == 0 ? BLOCK_ORDER - 1 : BLOCK_ORDER;
+}
+
+int fs_entry_add(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index, unsigned order,
+		 uint64_t pfn)
+{
+	struct inode_format *inode = &fs->inodes[ino];
+	unsigned level = order == BLOCK_ORDER;
+	_Atomic uint64_t *at;
+	int rc = 0;
+
+	if (!load_relaxed(&inode->root) && index + (1ull << order) <= INLINE_ENTRIES)
+		at = &inode->inlined[index];
+	else
+		at = make_place(fs, tx->me, ino, index, level, &rc);
+	if (!at)
+		return rc;
+	for (uint64_t i = 0; i < (level ? 1ull : 1ull << order); i++)
+		journal_word(&fs->journal, tx, &at[i],
+			     make(fs, ino, index + i, ENTRY_LEAF, order, pfn + i));
+	return 0;
+}
+
+/* ---- removing -------------------------------------------------------------------------------------- */
+
+/* The rest of an order-9 leaf becomes single entries, whose hint is not the folio's order any more. */
+static int break_leaf(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index,
+		      uint64_t pages, _Atomic uint64_t *at)
+{
+	uint64_t first = align_down(index, BLOCK_PAGES), pfn = entry_target(load_relaxed(at));
+	int64_t node = inner_node_take(fs, tx->me, ino, first, 0, true);
+
+	if (node < 0)
+		return (int)node;
+	for (uint64_t i = first; i < first + BLOCK_PAGES; i++)
+		if (i < index || i >= index + pages)
+			store_relaxed(&inner_node(fs, (uint64_t)node)[i - first],
+				      make(fs, ino, i, ENTRY_LEAF, BLOCK_ORDER - 1,
+					   pfn + (i - first)));
+	dev_persist(fs->dev, (void *)inner_node(fs, (uint64_t)node), PAGE_BYTES);
+	dev_drain(fs->dev);
+	journal_word(&fs->journal, tx, at, make(fs, ino, first, ENTRY_TABLE, 0, (uint64_t)node));
+	return 0;
+}
+
+int fs_entry_remove(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index,
+		    uint64_t pages)
+{
+	struct inode_format *inode = &fs->inodes[ino];
+	_Atomic uint64_t *at;
+
+	if (!load_relaxed(&inode->root)) {
+		at = &inode->inlined[index];
+	} else {
+		at = inner_table_entry(fs, ino, index, 0);
+		if (entry_kind(load_relaxed(at)) == ENTRY_LEAF) {
+			if (pages < BLOCK_PAGES)
+				return break_leaf(fs, tx, ino, index, pages, at);
+			journal_word(&fs->journal, tx, at, 0);
+			return 0;
+		}
+		at = &inner_node(fs, entry_target(load_relaxed(at)))[inner_slot(index, 0)];
+	}
+	for (uint64_t i = 0; i < pages; i++)
+		journal_word(&fs->journal, tx, &at[i], 0);
+	return 0;
+}
+
+/* ---- evicting -------------------------------------------------------------------------------------- */
+
+/* The node at *entry and all below it, from the bottom up. */
+static void free_tree(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
+		      _Atomic uint64_t *entry)
+{
+	entry_t e = load_relaxed(entry);
+	unsigned level = entry_order(e);
+
+	for (unsigned i = 0; level && i < NODE_ENTRIES; i++) {
+		_Atomic uint64_t *below = &inner_node(fs, entry_target(e))[i];
+
+		if (entry_kind(load_relaxed(below)) == ENTRY_TABLE)
+			free_tree(fs, me, ino, index + i * inner_span(level), below);
+	}
+	inner_node_free(fs, me, ino, index, entry);
+}
+
+void fs_evict(struct fs *fs, struct rt_self *me, uint32_t ino)
+{
+	struct inode_attr attr;
+	struct journal_tx tx;
+
+	if (load_relaxed(&fs->inodes[ino].root))
+		free_tree(fs, me, ino, 0, &fs->inodes[ino].root);
+	if (fs_attr(fs, ino, &attr) < 0)
+		return;
+	attr.state = INODE_FREE;
+	attr.flags = 0;
+	attr.size = 0;
+	journal_begin(&tx, me);
+	fs_attr_set(fs, &tx, ino, &attr);
+	journal_commit(&fs->journal, &tx);
+	step("fs: evicted");
+	inner_clear_bit(inner_inode_bits(fs), ino);
+}

@@ -1,0 +1,138 @@
+/*
+ * Nodes: which are in use is a bitmap in the runtime, under the meta lock. A row's node record names the node it takes or gives back, so that a
+ * kill between the bit and the transaction loses none: under the inode's lock it is seen whether the map refers to it.
+ */
+#include <string.h>
+
+#include "base/err.h"
+#include "base/step.h"
+#include "fs/inner.h"
+
+#define RESERVE 32u /* nodes that only removals may take, so that a full pool can be emptied */
+
+/* A dead row's record whose bit is not set: set it, so that the record owns the node. The bit is right for all others. */
+static void repair(struct fs *fs)
+{
+	_Atomic uint64_t *bits = inner_node_bits(fs);
+	struct rt_cursor c = {0};
+	struct rt_row *row;
+	uint64_t used = 0;
+
+	while ((row = rt_next_row(fs->rt, &c))) {
+		bool dead = rt_slot_state(c.word) == RT_SLOT_DEAD ||
+			    load_acquire(&row->state) == RT_ROW_DEAD;
+
+		if (dead && load_acquire(&row->node.set) &&
+		    load_relaxed(&row->node.head) < fs->super.nodes)
+			inner_set_bit(bits, load_relaxed(&row->node.head));
+	}
+	for (uint64_t i = 0; i < div_up(fs->super.nodes, 64); i++)
+		used += (unsigned)__builtin_popcountll(load_relaxed(&bits[i]));
+	store_relaxed(&fs->shared->nodes_free, fs->super.nodes - used);
+}
+
+static int lock_meta(struct fs *fs, struct rt_self *me)
+{
+	int rc = rt_lock(me, &fs->shared->meta);
+
+	if (rc == RT_LOCK_REPAIR)
+		repair(fs);
+	return rc < 0 ? rc : 0;
+}
+
+static void set_record(struct rt_self *me, uint32_t ino, uint64_t index, unsigned level,
+		       uint64_t node, enum rt_record_kind kind)
+{
+	struct rt_record *r = &me->row->node;
+
+	store_release(&r->set, (uint32_t)RT_RECORD_NONE);
+	store_relaxed(&r->head, node);
+	store_relaxed(&r->index, index);
+	store_relaxed(&r->ino, ino);
+	store_relaxed(&r->pages, level);
+	store_release(&r->set, (uint32_t)kind);
+}
+
+void fs_node_linked(struct rt_self *me)
+{
+	store_release(&me->row->node.set, (uint32_t)RT_RECORD_NONE);
+}
+
+static uint64_t find_free(struct fs *fs)
+{
+	_Atomic uint64_t *bits = inner_node_bits(fs);
+
+	for (uint64_t i = 0; i < div_up(fs->super.nodes, 64); i++) {
+		uint64_t free = ~load_relaxed(&bits[i]);
+		uint64_t node = i * 64 + (free ? (unsigned)__builtin_ctzll(free) : 0);
+
+		if (free && node < fs->super.nodes)
+			return node;
+	}
+	return 0;
+}
+
+int64_t inner_node_take(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
+			unsigned level, bool reserve)
+{
+	_Atomic uint64_t *entry;
+	uint64_t node;
+	int rc = lock_meta(fs, me);
+
+	if (rc < 0)
+		return rc;
+	node = load_relaxed(&fs->shared->nodes_free) > (reserve ? 0 : RESERVE) ? find_free(fs) : 0;
+	if (node) {
+		set_record(me, ino, index, level, node, RT_RECORD_ALLOC);
+		step("node: record");
+		inner_set_bit(inner_node_bits(fs), node);
+		store_relaxed(&fs->shared->nodes_free, load_relaxed(&fs->shared->nodes_free) - 1);
+	}
+	rt_unlock(me, &fs->shared->meta);
+	if (!node)
+		return err(PF_ENOMETA, "%lu nodes", (unsigned long)fs->super.nodes);
+	entry = inner_node(fs, node);
+	for (unsigned i = 0; i < NODE_ENTRIES; i++)
+		store_relaxed(&entry[i], 0);
+	return (int64_t)node;
+}
+
+/* The record's node is nobody's: the bit goes, then the record, both under the lock. */
+static void give_back(struct fs *fs, struct rt_self *me, struct rt_record *r)
+{
+	if (lock_meta(fs, me) < 0)
+		return; /* a stopped process has the lock: the node stays in use until the pool is opened anew */
+	inner_clear_bit(inner_node_bits(fs), load_relaxed(&r->head));
+	store_relaxed(&fs->shared->nodes_free, load_relaxed(&fs->shared->nodes_free) + 1);
+	step("node: bit cleared");
+	store_release(&r->set, (uint32_t)RT_RECORD_NONE);
+	rt_unlock(me, &fs->shared->meta);
+}
+
+void inner_node_free(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
+		     _Atomic uint64_t *entry)
+{
+	entry_t e = load_relaxed(entry);
+	struct journal_tx tx;
+
+	set_record(me, ino, index, entry_order(e), entry_target(e), RT_RECORD_RELEASE);
+	journal_begin(&tx, me);
+	journal_word(&fs->journal, &tx, entry, 0);
+	journal_commit(&fs->journal, &tx);
+	step("node: unlinked");
+	give_back(fs, me, &me->row->node);
+}
+
+void fs_node_resolve(struct fs *fs, struct rt_self *me, struct rt_row *row)
+{
+	struct rt_record *r = &row->node;
+	_Atomic uint64_t *entry =
+		inner_table_entry(fs, load_relaxed(&r->ino), load_relaxed(&r->index),
+				  load_relaxed(&r->pages));
+	entry_t e = entry ? load_acquire(entry) : 0;
+
+	if (entry_kind(e) == ENTRY_TABLE && entry_target(e) == load_relaxed(&r->head))
+		store_release(&r->set, (uint32_t)RT_RECORD_NONE);
+	else
+		give_back(fs, me, r);
+}

@@ -1,0 +1,241 @@
+/* Redo transactions in lanes, see journal.h. */
+#include "journal/journal.h"
+
+#include <sched.h>
+
+#include "base/check.h"
+#include "base/crc.h"
+#include "base/err.h"
+#include "base/step.h"
+#include "format/super_format.h"
+
+#define RECORDS_AT 64u
+#define REPLAYING  (1ull << 31) /* in an owner word: that row replays a dead one's lane */
+
+struct record {
+	_Atomic uint64_t offset, value;
+};
+
+static _Atomic uint64_t *commit_word(const struct journal *j, unsigned lane)
+{
+	return (_Atomic uint64_t *)(j->meta + j->lanes_offset + (uint64_t)lane * LANE_BYTES);
+}
+
+static struct record *records(_Atomic uint64_t *commit)
+{
+	return (struct record *)((uint8_t *)commit + RECORDS_AT);
+}
+
+static uint64_t commit_value(const struct record *r, unsigned count, unsigned sequence)
+{
+	uint32_t seed = crc32c(sequence & 0xffff, r, count * sizeof *r);
+
+	return count | (uint64_t)(sequence & 0xffff) << 16 | (uint64_t)seed << 32;
+}
+
+/* How many records a committed transaction has; 0: none, or torn. */
+static unsigned committed(_Atomic uint64_t *commit)
+{
+	uint64_t word = load_acquire(commit);
+	unsigned count = word & 0xffff;
+
+	if (!count || count > JOURNAL_WORDS ||
+	    word != commit_value(records(commit), count, word >> 16 & 0xffff))
+		return 0;
+	return count;
+}
+
+void journal_word(struct journal *j, struct journal_tx *tx, _Atomic uint64_t *address,
+		  uint64_t value)
+{
+	CHECK(tx->count < JOURNAL_WORDS);
+	tx->word[tx->count].offset = (uint64_t)((uint8_t *)address - j->meta);
+	tx->word[tx->count++].value = value;
+}
+
+uint64_t journal_load(struct journal *j, const struct journal_tx *tx, _Atomic uint64_t *address)
+{
+	uint64_t offset = (uint64_t)((uint8_t *)address - j->meta);
+
+	for (unsigned i = tx->count; i-- > 0;)
+		if (tx->word[i].offset == offset)
+			return tx->word[i].value;
+	return load_acquire(address);
+}
+
+/* ---- committing ------------------------------------------------------------------------------------ */
+
+static bool take_lane(struct journal *j, struct rt_self *me, unsigned lane)
+{
+	rt_owner nobody = 0;
+
+	return !load_relaxed(&j->owners->owner[lane]) &&
+	       cas(&j->owners->owner[lane], &nobody, me->owner);
+}
+
+/* The one it had last, or another. */
+static unsigned borrow(struct journal *j, struct rt_self *me)
+{
+	unsigned first = load_relaxed(&me->row->lane);
+
+	for (;; sched_yield())
+		for (unsigned i = 0; i < j->lanes; i++) {
+			unsigned lane = (first + i) % j->lanes;
+
+			if (take_lane(j, me, lane)) {
+				store_relaxed(&me->row->lane, lane);
+				return lane;
+			}
+		}
+}
+
+static void write_records(struct journal *j, const struct journal_tx *tx, _Atomic uint64_t *commit)
+{
+	struct record *r = records(commit);
+
+	for (unsigned i = 0; i < tx->count; i++) {
+		store_relaxed(&r[i].offset, tx->word[i].offset);
+		store_relaxed(&r[i].value, tx->word[i].value);
+	}
+	dev_persist(j->dev, r, tx->count * sizeof *r);
+	dev_drain(j->dev);
+	step("journal: records");
+}
+
+/* In the order they were added: readers without a lock may rely on it. */
+static void apply(struct journal *j, const struct record *r, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		_Atomic uint64_t *to = (_Atomic uint64_t *)(j->meta + load_relaxed(&r[i].offset));
+
+		store_release(to, load_relaxed(&r[i].value));
+		dev_persist(j->dev, to, 8);
+		step("journal: applied one");
+	}
+	dev_drain(j->dev);
+}
+
+static void set_commit(struct journal *j, _Atomic uint64_t *commit, uint64_t value)
+{
+	store_release(commit, value);
+	dev_persist(j->dev, commit, 8);
+	dev_drain(j->dev);
+}
+
+void journal_commit(struct journal *j, struct journal_tx *tx)
+{
+	_Atomic uint64_t *commit;
+	unsigned lane;
+
+	if (!tx->count)
+		return;
+	lane = borrow(j, tx->me);
+	commit = commit_word(j, lane);
+	step("journal: lane");
+	write_records(j, tx, commit);
+	set_commit(j, commit,
+		   commit_value(records(commit), tx->count, (unsigned)(tx->me->owner & 0xffff)));
+	step("journal: committed");
+	apply(j, records(commit), tx->count);
+	set_commit(j, commit, 0);
+	step("journal: cleared");
+	store_release(&j->owners->owner[lane], 0);
+	tx->count = 0;
+}
+
+/* ---- the dead -------------------------------------------------------------------------------------- */
+
+static void replay(struct journal *j, unsigned lane)
+{
+	_Atomic uint64_t *commit = commit_word(j, lane);
+
+	apply(j, records(commit), committed(commit));
+	set_commit(j, commit, 0);
+}
+
+/* False: a living row is replaying it. */
+static bool settle_lane(struct journal *j, struct rt_self *me, unsigned lane)
+{
+	_Atomic rt_owner *owner = &j->owners->owner[lane];
+	rt_owner was = load_acquire(owner);
+
+	if (!was || was == me->owner)
+		return true;
+	if (!rt_owner_dead(j->rt, was & ~REPLAYING))
+		return !(was & REPLAYING); /* its own transaction is its own business */
+	if (!cas(owner, &was, me->owner | REPLAYING))
+		return false;
+	step("journal: taken over");
+	replay(j, lane);
+	store_release(owner, 0);
+	return true;
+}
+
+bool journal_settle(struct journal *j, struct rt_self *me, bool wait)
+{
+	for (unsigned lane = 0; lane < j->lanes; lane++)
+		while (!settle_lane(j, me, lane)) {
+			if (!wait)
+				return false;
+			rt_slot_bury(j->rt,
+				     rt_owner_slot(load_acquire(&j->owners->owner[lane]) & 0xffff));
+			sched_yield();
+		}
+	return true;
+}
+
+/* ---- power cuts ------------------------------------------------------------------------------------ */
+
+/* Places that a transaction may change: not the superblocks, the use record or the lanes. */
+static bool may_change(uint64_t offset, uint64_t meta_bytes, uint64_t lanes_end)
+{
+	return offset % 8 == 0 &&
+	       ((offset >= COUNTERS_OFFSET && offset < COUNTERS_OFFSET + PAGE_BYTES) ||
+		(offset >= lanes_end && offset + 8 <= meta_bytes));
+}
+
+bool journal_inspect(const void *lane, unsigned n, uint64_t meta_bytes, uint64_t lanes_end,
+		     struct report *report)
+{
+	_Atomic uint64_t *commit = (_Atomic uint64_t *)lane;
+	unsigned count = committed(commit);
+
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t offset = load_relaxed(&records(commit)[i].offset);
+
+		if (!may_change(offset, meta_bytes, lanes_end)) {
+			report_violation(
+				report, "journal",
+				"lane %u, record %u changes byte %lu, which is not metadata", n, i,
+				(unsigned long)offset);
+			return false;
+		}
+	}
+	return count != 0;
+}
+
+static void keep_text(void *arg, const char *rule, const char *text)
+{
+	(void)arg;
+	err(PF_ECORRUPT, "%s: %s", rule, text);
+}
+
+int journal_recover(struct journal *j)
+{
+	uint64_t lanes_end = j->lanes_offset + (uint64_t)j->lanes * LANE_BYTES;
+	struct report report = {.each = keep_text};
+	int replayed = 0;
+
+	for (unsigned lane = 0; lane < j->lanes; lane++) {
+		_Atomic uint64_t *commit = commit_word(j, lane);
+
+		if (!load_relaxed(commit))
+			continue;
+		if (journal_inspect(commit, lane, j->meta_bytes, lanes_end, &report))
+			replayed++;
+		if (report.violations)
+			return -PF_ECORRUPT;
+		replay(j, lane);
+	}
+	return replayed;
+}

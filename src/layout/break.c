@@ -1,0 +1,180 @@
+/*
+ * Breaking layouts: before pages leave a file, nobody may be using them, as far as the policy asks for that. docs/protocol.md section 7.
+ *
+ * TRY and WAIT lock the entries of the range first: no new hold of it succeeds from then on. Then they look at every folio with
+ * a read-modify-write of its word, which settles the order with a get that is on its way. WAIT sleeps on the word without the
+ * inode's lock; the range stays locked, which keeps everybody else from its pages.
+ */
+#include "layout/inner.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#define SLICE_MS 20u /* of sleep, after which deaths are looked for */
+#define LOOKS \
+	1000 /* TRY: at a count without accounting, which a failing get holds for an instant */
+
+struct busy {
+	uint64_t head;
+	uint64_t pages;
+	uint32_t low;
+};
+
+/* The first folio of [first, last] that is held. */
+static bool find_busy(struct layout *l, uint32_t ino, uint64_t first, uint64_t last, bool wait,
+		      struct busy *busy)
+{
+	for (uint64_t i = fs_next_entry(&l->fs, ino, first, last + 1); i <= last;
+	     i = fs_next_entry(&l->fs, ino, i + 1, last + 1)) {
+		uint64_t pfn, word;
+
+		if (!fs_entry(&l->fs, ino, i, &pfn) ||
+		    !page_head(&l->pages, pfn, BLOCK_ORDER, &busy->head, &word))
+			continue;
+		busy->pages = 1ull << word_order(word);
+		if (page_busy(&l->pages, busy->head, wait, &busy->low))
+			return true;
+		i += busy->pages - (pfn - busy->head) - 1;
+	}
+	return false;
+}
+
+/* Somebody's accounting touches the folio: *pid is one of them. */
+static bool holder_of(struct layout *l, const struct busy *busy, unsigned *pid)
+{
+	struct rt_cursor c = {0}, d = {0};
+	struct rt_hold *hold;
+	struct rt_row *row;
+	uint64_t range;
+
+	while ((hold = rt_next_hold(l->rt, &c))) {
+		range = load_acquire(&hold->range);
+		*pid = load_relaxed(&rt_slot_at(l->rt, c.slot)->pid);
+		if (range && rt_range_pfn(range) < busy->head + busy->pages &&
+		    rt_range_pfn(range) + rt_range_pages(range) > busy->head)
+			return true;
+	}
+	while ((row = rt_next_row(l->rt, &d))) {
+		range = load_acquire(&row->read_hold);
+		*pid = load_relaxed(&rt_slot_at(l->rt, d.slot)->pid);
+		if (range && rt_range_pfn(range) < busy->head + busy->pages &&
+		    rt_range_pfn(range) + rt_range_pages(range) > busy->head)
+			return true;
+	}
+	return false;
+}
+
+/* A process is dead whose holds have not been given back. */
+static bool somebody_died(struct layout *l)
+{
+	for (unsigned s = 0; s < rt_slots_used(l->rt); s++)
+		if (rt_slot_bury(l->rt, s))
+			return true;
+	return false;
+}
+
+static int held(struct layout *l, uint32_t ino, const struct busy *busy, int code)
+{
+	unsigned pid = 0;
+
+	holder_of(l, busy, &pid);
+	return err(code, "pages of inode %u are held by process %u ('pinfold who' lists all)", ino,
+		   pid);
+}
+
+static int try_break(struct layout *l, uint32_t ino, uint64_t first, uint64_t last)
+{
+	struct busy busy;
+	unsigned pid;
+
+	for (unsigned look = 0; find_busy(l, ino, first, last, false, &busy); look++) {
+		if (holder_of(l, &busy, &pid))
+			return somebody_died(l) ? -PF_EREAP : held(l, ino, &busy, PF_EHELD);
+		if (look == LOOKS)
+			return somebody_died(l) ? -PF_EREAP : held(l, ino, &busy, PF_EHELD);
+		cpu_relax();
+	}
+	return 0;
+}
+
+static int wait_break(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first,
+		      uint64_t last, uint64_t deadline)
+{
+	struct busy busy;
+
+	while (find_busy(l, ino, first, last, true, &busy)) {
+		uint64_t now = clock_mono(),
+			 left = deadline > now ? (deadline - now) / 1000000 + 1 : 0;
+		int rc;
+
+		layout_unlock(me, l, ino);
+		if (deadline <= now)
+			return held(l, ino, &busy, PF_EHELDTIME);
+		page_wait(&l->pages, busy.head, busy.low, (unsigned)MIN(left, SLICE_MS));
+		if (somebody_died(l))
+			return -PF_EREAP;
+		rc = layout_lock(me, l, ino);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Another one's locked range is waited for without the inode's lock. */
+static int lock_range(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first,
+		      uint64_t last)
+{
+	int rc;
+
+	while (dax_lock_range(me, &l->fs, ino, first, last) < 0) {
+		layout_unlock(me, l, ino);
+		rc = dax_wait_range(me, &l->fs, ino, 0, ~0ull);
+		if (rc == 0)
+			rc = layout_lock(me, l, ino);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int wait_for_others(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first,
+			   uint64_t last)
+{
+	int rc = 0;
+
+	while (rc == 0 && dax_range_locked(me, &l->fs, ino, first, last)) {
+		layout_unlock(me, l, ino);
+		rc = dax_wait_range(me, &l->fs, ino, first, last);
+		if (rc == 0)
+			rc = layout_lock(me, l, ino);
+	}
+	return rc;
+}
+
+int inner_break(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t last,
+		struct layout_break how)
+{
+	int rc;
+
+	if (how.policy == PF_DETACH)
+		return wait_for_others(me, l, ino, first, last);
+	rc = lock_range(me, l, ino, first, last);
+	if (rc < 0)
+		return rc;
+	if (how.policy == PF_WAIT) {
+		rc = wait_break(me, l, ino, first, last, how.deadline);
+	} else {
+		rc = try_break(l, ino, first, last);
+		if (rc < 0)
+			layout_unlock(me, l, ino);
+	}
+	if (rc < 0)
+		dax_unlock_range(me, &l->fs, ino);
+	return rc;
+}
+
+void inner_unbreak(struct rt_self *me, struct layout *l, uint32_t ino, struct layout_break how)
+{
+	if (how.policy != PF_DETACH)
+		dax_unlock_range(me, &l->fs, ino);
+}

@@ -1,0 +1,16 @@
+/* Between the files of layout/ only. */
+#ifndef LAYOUT_INNER_H
+#define LAYOUT_INNER_H
+
+#include "layout/layout.h"
+
+/* Ends a truncation or eviction that somebody left. Inode lock. */
+int inner_finish(struct rt_self *me, struct layout *l, uint32_t ino);
+/* Empties pages [first, last] of holds as the policy says, with their entries locked when it returns 0 (but for PF_DETACH). Inode lock, which it
+ * gives up and takes again while it waits; on failure the inode is unlocked. */
+int inner_break(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t last,
+		struct layout_break how);
+/* The end of what inner_break() began. */
+void inner_unbreak(struct rt_self *me, struct layout *l, uint32_t ino, struct layout_break how);
+
+#endif

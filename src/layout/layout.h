@@ -1,0 +1,66 @@
+/*
+ * Which pages a file has: allocation, truncation, punching, and breaking layouts before pages leave. Everything here that
+ * changes a file holds its inode lock, and whoever gets that lock from a dead owner first finishes what the dead left.
+ *
+ * Truncation: 1. break by policy; 2. one transaction: the new size and SHRINKING; 3. zero the tail of the last page; 4. pages leave,
+ * a folio at a time: record, transaction that removes the entries, page word, record cleared; 5. SHRINKING off. Killed
+ * after 2, the next locker goes on at 3. An inode without name and handles is evicted in the same way.
+ */
+#ifndef LAYOUT_LAYOUT_H
+#define LAYOUT_LAYOUT_H
+
+#include "dax/dax.h"
+
+struct layout {
+	struct rt *rt;
+	struct fs fs;
+	struct pages pages;
+};
+
+/* ---- locks ------------------------------------------------------------------------------------- */
+
+/* The inode's lock, everything a dead owner left being settled. 0, or an error of rt_lock. try: -PF_EAGAIN instead of waiting. */
+int layout_lock(struct rt_self *me, struct layout *l, uint32_t ino);
+int layout_trylock(struct rt_self *me, struct layout *l, uint32_t ino);
+void layout_unlock(struct rt_self *me, struct layout *l, uint32_t ino);
+/* The lock of names and of inode allocation. */
+int layout_lock_names(struct rt_self *me, struct layout *l);
+int layout_trylock_names(struct rt_self *me, struct layout *l);
+void layout_unlock_names(struct rt_self *me, struct layout *l);
+/* Handle records of all slots that are not FREE and name this inode. */
+uint64_t layout_count_opens(struct layout *l, uint32_t ino, uint32_t igen);
+
+/* ---- pages into files ---------------------------------------------------------------------------- */
+
+/* Fills new pages before they become part of the file: `bytes` at `to` are pages from `index` on. NULL: zeros. */
+struct layout_fill {
+	void (*fill)(void *arg, void *to, uint64_t index, uint64_t bytes);
+	void *arg;
+};
+
+/* Every page of [index, + n) that the file lacks is allocated. Inode lock. On failure *done is the first page that is still
+ * missing, and what was allocated stays. -PF_ENOSPACE, -PF_ENOMETA, errors of locks; -PF_EAGAIN: part of it is locked by WAIT. */
+int layout_allocate(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t index, uint64_t n,
+		    const struct layout_fill *fill, uint64_t *done);
+
+/* ---- pages out of files -------------------------------------------------------------------------- */
+
+struct layout_break {
+	enum pf_policy policy;
+	uint64_t deadline; /* CLOCK_MONOTONIC ns; ~0: none. For PF_WAIT */
+};
+
+/* Sets the size. No inode lock held. -PF_EHELD, -PF_EHELDTIME, -PF_EREAP, errors of locks. */
+int layout_truncate(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t size,
+		    struct layout_break how);
+/* Bytes [offset, + length) read as zeros, whole pages leave. The same. */
+int layout_punch(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t offset,
+		 uint64_t length, struct layout_break how);
+/* Pages [first, end) leave the file, whoever holds them. Inode lock. */
+int layout_remove(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t end);
+/* Before the size grows from `size` to `to`: what lies between reads as zeros. Inode lock. */
+int layout_extend(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t size, uint64_t to);
+/* An UNNAMED inode that nobody has open: its pages leave, then it is free. Inode lock. */
+int layout_evict(struct rt_self *me, struct layout *l, uint32_t ino);
+
+#endif

@@ -1,0 +1,165 @@
+/*
+ * Inode locks, and what their dead owners left: journal lanes, layout records, locked ranges, open counts, a truncation or
+ * eviction that was under way. docs/protocol.md sections 6, 8 and 9, L2.
+ */
+#include "layout/inner.h"
+
+#include "base/err.h"
+
+/* The row says which inodes it locks before it does, so that its reaper finds them. */
+static _Atomic uint32_t *note(struct rt_self *me, uint32_t have, uint32_t want)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(me->row->inodes); i++)
+		if (load_relaxed(&me->row->inodes[i]) == have) {
+			store_release(&me->row->inodes[i], want);
+			return &me->row->inodes[i];
+		}
+	CHECK(!"a row locks three inodes at most");
+	return NULL;
+}
+
+/* The file has the page where the record says: its transaction happened (ALLOC), or did not (RELEASE, PART). */
+static bool still_has(struct layout *l, struct rt_record *r)
+{
+	uint64_t pfn;
+
+	return fs_entry(&l->fs, load_relaxed(&r->ino), load_relaxed(&r->index), &pfn) &&
+	       pfn == load_relaxed(&r->head);
+}
+
+/* Part of a folio: its dead remover's hold keeps it whole, or it was never taken and nothing happened. */
+static void resolve_part(struct layout *l, struct rt_record *r)
+{
+	uint64_t pfn = load_relaxed(&r->head), head, word;
+
+	if (page_head(&l->pages, pfn, BLOCK_ORDER, &head, &word) && word_count(word) &&
+	    word_generation(word) == load_relaxed(&r->generation))
+		page_release_part(&l->pages, head, pfn, load_relaxed(&r->pages));
+}
+
+static void resolve_page(struct rt_self *me, struct layout *l, struct rt_row *row)
+{
+	struct rt_record *r = &row->page;
+	uint64_t pfn = load_relaxed(&r->head);
+
+	if (!still_has(l, r) && page_in_zone(&l->pages, pfn)) {
+		rt_enter(me, pfn, 1);
+		if (load_relaxed(&r->set) == RT_RECORD_PART)
+			resolve_part(l, r);
+		else
+			page_release(me, &l->pages, pfn, load_relaxed(&r->generation));
+		rt_leave(me);
+	}
+	step("resolve: done");
+	store_release(&r->set, (uint32_t)RT_RECORD_NONE);
+}
+
+static bool row_is_dead(struct rt *rt, struct rt_row *row, uint64_t slot_word)
+{
+	(void)rt;
+	return rt_slot_state(slot_word) == RT_SLOT_DEAD || load_acquire(&row->state) == RT_ROW_DEAD;
+}
+
+/* Records of every dead row that name this inode, not only the last owner's: that may have been a reaper that died before it got to
+ * the others. */
+static void resolve_rows(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	struct rt_cursor c = {0};
+	struct rt_row *row;
+
+	while ((row = rt_next_row(l->rt, &c))) {
+		if (!row_is_dead(l->rt, row, c.word))
+			continue;
+		if (load_acquire(&row->page.set) && load_relaxed(&row->page.ino) == ino)
+			resolve_page(me, l, row);
+		if (load_acquire(&row->node.set) && load_relaxed(&row->node.ino) == ino)
+			fs_node_resolve(&l->fs, me, row);
+	}
+}
+
+uint64_t layout_count_opens(struct layout *l, uint32_t ino, uint32_t igen)
+{
+	uint64_t wanted = (uint64_t)igen << 32 | ino, n = 0;
+
+	for (unsigned s = 0; s < rt_slots_used(l->rt); s++) {
+		if (rt_slot_state(load_acquire(&rt_slot_at(l->rt, s)->word)) == RT_SLOT_FREE)
+			continue;
+		for (struct rt_chunk *c = rt_chunks(l->rt, s, RT_CHUNK_HANDLES); c;
+		     c = rt_chunk_next(l->rt, c))
+			for (unsigned i = 0; i < RT_HANDLES; i++)
+				n += load_acquire(&c->handles[i]) == wanted;
+	}
+	return n;
+}
+
+static void repair(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	struct fs_inode *state = fs_state(&l->fs, ino);
+	uint64_t owner;
+
+	journal_settle(&l->fs.journal, me, true);
+	step("repair: lanes settled");
+#ifndef PF_BREAK_NO_RESOLVE
+	resolve_rows(me, l, ino);
+#endif
+	owner = load_acquire(&state->range_owner);
+	if (owner && rt_owner_dead(l->rt, owner))
+		store_release(&state->range_owner, 0);
+	store_release(&state->opens, layout_count_opens(l, ino, fs_generation(&l->fs, ino)));
+}
+
+static int finish_lock(struct rt_self *me, struct layout *l, uint32_t ino, int rc)
+{
+	if (rc < 0) {
+		note(me, ino, 0);
+		return rc;
+	}
+	if (rc == RT_LOCK_REPAIR)
+		repair(me, l, ino);
+	rc = inner_finish(me, l, ino);
+	if (rc < 0)
+		layout_unlock(me, l, ino);
+	return rc;
+}
+
+int layout_lock(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	note(me, 0, ino);
+	return finish_lock(me, l, ino, rt_lock(me, &fs_state(&l->fs, ino)->lock));
+}
+
+int layout_trylock(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	note(me, 0, ino);
+	return finish_lock(me, l, ino, rt_trylock(me, &fs_state(&l->fs, ino)->lock));
+}
+
+void layout_unlock(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	rt_unlock(me, &fs_state(&l->fs, ino)->lock);
+	note(me, ino, 0);
+}
+
+static int repair_names(struct rt_self *me, struct layout *l, int rc)
+{
+	if (rc != RT_LOCK_REPAIR)
+		return rc;
+	journal_settle(&l->fs.journal, me, true);
+	fs_names_repair(&l->fs, me);
+	return 0;
+}
+
+int layout_lock_names(struct rt_self *me, struct layout *l)
+{
+	return repair_names(me, l, rt_lock(me, &l->fs.shared->names));
+}
+
+int layout_trylock_names(struct rt_self *me, struct layout *l)
+{
+	return repair_names(me, l, rt_trylock(me, &l->fs.shared->names));
+}
+
+void layout_unlock_names(struct rt_self *me, struct layout *l)
+{
+	rt_unlock(me, &l->fs.shared->names);
+}

@@ -1,0 +1,293 @@
+/*
+ * Pages leave a file: punch, eviction, the end of a truncation. Nobody is waited for here: who holds a page keeps it, and the
+ * last put frees it. docs/protocol.md section 6.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "layout/inner.h"
+
+/* What leaves in one step: pages of one folio, contiguous in the file. */
+struct piece {
+	uint64_t index, pfn, pages;
+	uint64_t head, word;
+};
+
+static void set_record(struct rt_self *me, uint32_t ino, const struct piece *piece,
+		       enum rt_record_kind kind)
+{
+	struct rt_record *r = &me->row->page;
+
+	store_relaxed(&r->generation, word_generation(piece->word));
+	store_relaxed(&r->head, piece->pfn);
+	store_relaxed(&r->index, piece->index);
+	store_relaxed(&r->ino, ino);
+	store_relaxed(&r->pages, (uint32_t)piece->pages);
+	store_release(&r->set, (uint32_t)kind);
+	step("remove: record");
+}
+
+static void clear_record(struct rt_self *me)
+{
+	step("remove: done");
+	store_release(&me->row->page.set, (uint32_t)RT_RECORD_NONE);
+}
+
+static int commit_removal(struct rt_self *me, struct layout *l, uint32_t ino,
+			  const struct piece *piece)
+{
+	struct journal_tx tx;
+	int rc;
+
+	journal_begin(&tx, me);
+	rc = fs_entry_remove(&l->fs, &tx, ino, piece->index, piece->pages);
+	if (rc < 0)
+		return rc;
+	journal_commit(&l->fs.journal, &tx);
+	fs_node_linked(me);
+	step("remove: committed");
+	return 0;
+}
+
+static int remove_whole(struct rt_self *me, struct layout *l, uint32_t ino,
+			const struct piece *piece)
+{
+	int rc;
+
+	set_record(me, ino, piece, RT_RECORD_RELEASE);
+	rc = commit_removal(me, l, ino, piece);
+	if (rc == 0) {
+		rt_enter(me, piece->head, piece->pages);
+		page_release(me, &l->pages, piece->head, word_generation(piece->word));
+		rt_leave(me);
+	}
+	clear_record(me);
+	return rc;
+}
+
+/* A hold of our own keeps the folio in one piece meanwhile; giving it back may be the last put, which splits it. */
+static int remove_part(struct rt_self *me, struct layout *l, uint32_t ino, struct piece *piece)
+{
+	_Atomic uint64_t *account = &me->row->read_hold;
+	struct dax_run run;
+	int rc = dax_hold(me, &l->fs, &l->pages, ino, piece->index, piece->pages, account, &run);
+
+	if (rc < 0)
+		return rc;
+	piece->pages = run.pages;
+	page_head(&l->pages, piece->pfn, BLOCK_ORDER, &piece->head, &piece->word);
+	set_record(me, ino, piece, RT_RECORD_PART);
+	rc = commit_removal(me, l, ino, piece);
+	if (rc == 0)
+		page_release_part(&l->pages, piece->head, piece->pfn, piece->pages);
+	clear_record(me);
+	dax_drop(me, &l->pages, account, false);
+	return rc;
+}
+
+/* The pages from piece->index on, before `end`, that are in one folio. */
+static int find_piece(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t end,
+		      struct piece *piece)
+{
+	uint64_t pfn;
+
+	fs_entry(&l->fs, ino, piece->index, &piece->pfn);
+	while (!page_head(&l->pages, piece->pfn, BLOCK_ORDER, &piece->head, &piece->word)) {
+		int rc = page_settle(me, &l->pages);
+
+		if (rc < 0)
+			return rc;
+	}
+	end = MIN(end,
+		  piece->index + (piece->head + (1ull << word_order(piece->word)) - piece->pfn));
+	for (piece->pages = 1; piece->index + piece->pages < end; piece->pages++)
+		if (!fs_entry(&l->fs, ino, piece->index + piece->pages, &pfn) ||
+		    pfn != piece->pfn + piece->pages)
+			break;
+	return 0;
+}
+
+int layout_remove(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t end)
+{
+	struct piece piece = {.index = fs_next_entry(&l->fs, ino, first, end)};
+
+	if (piece.index >= end)
+		return 0;
+	/* Maps see that they are stale before the first page has gone. */
+	atomic_fetch_add_explicit(&fs_state(&l->fs, ino)->layout, 1, memory_order_acq_rel);
+	while (piece.index < end) {
+		int rc = find_piece(me, l, ino, end, &piece);
+		bool whole = piece.pfn == piece.head &&
+			     piece.pages == 1ull << word_order(piece.word) &&
+			     !(piece.word & WORD_P);
+
+		if (rc == 0)
+			rc = whole ? remove_whole(me, l, ino, &piece)
+				   : remove_part(me, l, ino, &piece);
+		if (rc < 0)
+			return rc;
+		piece.index = fs_next_entry(&l->fs, ino, piece.index + piece.pages, end);
+	}
+	return 0;
+}
+
+/* Bytes [from, to) of one page, if the file has it. */
+static void zero_in_page(struct layout *l, uint32_t ino, uint64_t from, uint64_t to)
+{
+	uint64_t pfn;
+	uint8_t *page;
+
+	if (from >= to || !fs_entry(&l->fs, ino, from / PAGE_BYTES, &pfn))
+		return;
+	page = page_address(&l->pages, pfn);
+	memset(page + from % PAGE_BYTES, 0, to - from);
+	dev_persist(l->pages.dev, page + from % PAGE_BYTES, to - from);
+}
+
+/* ---- truncation ------------------------------------------------------------------------------------- */
+
+static void set_attr(struct rt_self *me, struct layout *l, uint32_t ino,
+		     const struct inode_attr *attr)
+{
+	struct journal_tx tx;
+
+	journal_begin(&tx, me);
+	fs_attr_set(&l->fs, &tx, ino, attr);
+	journal_commit(&l->fs.journal, &tx);
+}
+
+static int finish_shrink(struct rt_self *me, struct layout *l, uint32_t ino,
+			 struct inode_attr *attr)
+{
+	uint64_t to = attr->shrink_to;
+	int rc;
+
+	zero_in_page(l, ino, to, align_up(to, PAGE_BYTES));
+	step("shrink: tail zeroed");
+	rc = layout_remove(me, l, ino, div_up(to, PAGE_BYTES), FILE_PAGES_MAX);
+	if (rc < 0)
+		return rc;
+	attr->flags &= ~INODE_SHRINKING;
+	set_attr(me, l, ino, attr);
+	return 0;
+}
+
+static int finish_evict(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	int rc = layout_remove(me, l, ino, 0, FILE_PAGES_MAX);
+
+	if (rc == 0)
+		fs_evict(&l->fs, me, ino);
+	return rc;
+}
+
+int inner_finish(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	struct inode_attr attr;
+	int rc = fs_attr(&l->fs, ino, &attr);
+
+	if (rc < 0)
+		return rc;
+	if (attr.state == INODE_EVICTING)
+		return finish_evict(me, l, ino);
+	if (attr.state != INODE_FREE && attr.flags & INODE_SHRINKING)
+		return finish_shrink(me, l, ino, &attr);
+	return 0;
+}
+
+int layout_evict(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	struct inode_attr attr;
+	int rc = fs_attr(&l->fs, ino, &attr);
+
+	if (rc < 0)
+		return rc;
+	attr.state = INODE_EVICTING;
+	set_attr(me, l, ino, &attr);
+	step("evict: evicting");
+	return finish_evict(me, l, ino);
+}
+
+int layout_extend(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t size, uint64_t to)
+{
+	if (to <= size)
+		return 0;
+	zero_in_page(l, ino, size, MIN(to, align_up(size, PAGE_BYTES)));
+	return layout_remove(me, l, ino, div_up(size, PAGE_BYTES), div_up(to, PAGE_BYTES));
+}
+
+static int set_size(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t size)
+{
+	struct inode_attr attr;
+	int rc = fs_attr(&l->fs, ino, &attr);
+
+	if (rc == 0)
+		rc = layout_extend(me, l, ino, attr.size, size);
+	if (rc < 0)
+		return rc;
+	if (size < attr.size ||
+	    fs_next_entry(&l->fs, ino, div_up(size, PAGE_BYTES), FILE_PAGES_MAX) < FILE_PAGES_MAX) {
+		attr.flags |= INODE_SHRINKING;
+		attr.shrink_to = size;
+	}
+	attr.size = size;
+	attr.mtime = attr.ctime = clock_now();
+	set_attr(me, l, ino, &attr);
+	step("truncate: size");
+	return attr.flags & INODE_SHRINKING ? finish_shrink(me, l, ino, &attr) : 0;
+}
+
+int layout_truncate(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t size,
+		    struct layout_break how)
+{
+	int rc = layout_lock(me, l, ino);
+
+	if (rc == 0)
+		rc = inner_break(me, l, ino, div_up(size, PAGE_BYTES), FILE_PAGES_MAX - 1, how);
+	if (rc < 0)
+		return rc;
+	rc = set_size(me, l, ino, size);
+	inner_unbreak(me, l, ino, how);
+	layout_unlock(me, l, ino);
+	return rc;
+}
+
+/* ---- punching --------------------------------------------------------------------------------------- */
+
+static int punch(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t from, uint64_t to)
+{
+	uint64_t first = align_up(from, PAGE_BYTES), last = align_down(to, PAGE_BYTES);
+	struct inode_attr attr;
+	int rc = fs_attr(&l->fs, ino, &attr);
+
+	if (rc < 0)
+		return rc;
+	zero_in_page(l, ino, from, MIN(first, to));
+	if (last >= first)
+		zero_in_page(l, ino, last, to);
+	if (last > first)
+		rc = layout_remove(me, l, ino, first / PAGE_BYTES, last / PAGE_BYTES);
+	if (rc < 0)
+		return rc;
+	attr.mtime = attr.ctime = clock_now();
+	set_attr(me, l, ino, &attr);
+	return 0;
+}
+
+int layout_punch(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t offset,
+		 uint64_t length, struct layout_break how)
+{
+	uint64_t first = div_up(offset, PAGE_BYTES), end = (offset + length) / PAGE_BYTES;
+	int rc = layout_lock(me, l, ino);
+
+	if (rc == 0 && first < end)
+		rc = inner_break(me, l, ino, first, end - 1, how);
+	if (rc < 0)
+		return rc;
+	rc = punch(me, l, ino, offset, offset + length);
+	if (first < end)
+		inner_unbreak(me, l, ino, how);
+	layout_unlock(me, l, ino);
+	return rc;
+}
