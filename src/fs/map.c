@@ -137,15 +137,26 @@ static void link_node(struct fs *fs, struct rt_self *me, struct journal_tx *tx)
 	fs_node_linked(me);
 }
 
-/* A root above what there is: the inline entries, or a smaller tree. */
-static int grow(struct fs *fs, struct rt_self *me, uint32_t ino)
+static bool has_inline(const struct inode_format *inode)
+{
+	for (unsigned i = 0; i < INLINE_ENTRIES; i++)
+		if (load_relaxed(&inode->inlined[i]))
+			return true;
+	return false;
+}
+
+/* A root above what there is: a smaller tree, the inline entries, or nothing; then it is of `level` at once, as a level-0 node for the first
+ * block would keep order-9 folios out of it. */
+static int grow(struct fs *fs, struct rt_self *me, uint32_t ino, unsigned level)
 {
 	struct inode_format *inode = &fs->inodes[ino];
 	entry_t root = load_relaxed(&inode->root);
-	unsigned level = root ? entry_order(root) + 1 : 0;
-	int64_t node = inner_node_take(fs, me, ino, 0, level, false);
 	struct journal_tx tx;
+	int64_t node;
 
+	if (root || has_inline(inode))
+		level = root ? entry_order(root) + 1 : 0;
+	node = inner_node_take(fs, me, ino, 0, level, false);
 	if (node < 0)
 		return (int)node;
 	if (root)
@@ -186,12 +197,15 @@ static _Atomic uint64_t *make_place(struct fs *fs, struct rt_self *me, uint32_t 
 				    unsigned level, int *rc)
 {
 	_Atomic uint64_t *root = &fs->inodes[ino].root, *at;
+	unsigned wanted = level;
 	entry_t e;
 
 	*rc = 0;
+	while (index >= inner_span(wanted + 1))
+		wanted++;
 	while (!load_relaxed(root) || entry_order(load_relaxed(root)) < level ||
 	       index >= inner_span(entry_order(load_relaxed(root)) + 1)) {
-		*rc = grow(fs, me, ino);
+		*rc = grow(fs, me, ino, wanted);
 		if (*rc < 0)
 			return NULL;
 	}
@@ -212,12 +226,8 @@ unsigned fs_order_limit(struct fs *fs, uint32_t ino, uint64_t index)
 {
 	entry_t root = load_relaxed(&fs->inodes[ino].root), e;
 
-	if (!root) {
-		for (unsigned i = 0; i < INLINE_ENTRIES && index < BLOCK_PAGES; i++)
-			if (load_relaxed(&fs->inodes[ino].inlined[i]))
-				return BLOCK_ORDER - 1;
-		return BLOCK_ORDER;
-	}
+	if (!root)
+		return index < BLOCK_PAGES && has_inline(&fs->inodes[ino]) ? BLOCK_ORDER - 1 : BLOCK_ORDER;
 	e = load_relaxed(inner_table_entry(fs, ino, index, 0));
 	if (index >= inner_span(entry_order(root) + 1))
 		return index < BLOCK_PAGES ? BLOCK_ORDER - 1 : BLOCK_ORDER;
