@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/crc.h"
 #include "base/err.h"
 #include "base/step.h"
@@ -73,17 +74,18 @@ static bool take_lane(struct journal *j, struct rt_self *me, unsigned lane)
 	       cas(&j->owners->owner[lane], &nobody, me->owner);
 }
 
-/* The one it had last, or another. */
+/* The one it had last, or another; a new row begins where other processes' cache lines are not. */
 static unsigned borrow(struct journal *j, struct rt_self *me)
 {
-	unsigned first = load_relaxed(&me->row->lane);
+	unsigned hint = load_relaxed(&me->row->lane);
+	unsigned first = hint ? hint - 1 : rt_owner_slot(me->owner) * 8 + rt_owner_row(me->owner);
 
-	for (;; sched_yield())
+	for (;; journal_settle(j, me, false), sched_yield())
 		for (unsigned i = 0; i < j->lanes; i++) {
 			unsigned lane = (first + i) % j->lanes;
 
 			if (take_lane(j, me, lane)) {
-				store_relaxed(&me->row->lane, lane);
+				store_relaxed(&me->row->lane, lane + 1);
 				return lane;
 			}
 		}
@@ -164,24 +166,36 @@ static bool settle_lane(struct journal *j, struct rt_self *me, unsigned lane)
 	if (!rt_owner_dead(j->rt, was & ~REPLAYING))
 		return !(was & REPLAYING); /* its own transaction is its own business */
 	if (!cas(owner, &was, me->owner | REPLAYING))
-		return false;
+		return settle_lane(j, me, lane); /* somebody else did */
 	step("journal: taken over");
 	replay(j, lane);
 	store_release(owner, 0);
 	return true;
 }
 
+/* Looks whether the replayer was killed, which nobody may have noticed yet. */
+static void look_after(struct journal *j, unsigned lane)
+{
+	rt_owner owner = load_acquire(&j->owners->owner[lane]);
+
+	if (owner)
+		rt_slot_bury(j->rt, rt_owner_slot(owner));
+	sched_yield();
+}
+
 bool journal_settle(struct journal *j, struct rt_self *me, bool wait)
 {
-	for (unsigned lane = 0; lane < j->lanes; lane++)
-		while (!settle_lane(j, me, lane)) {
-			if (!wait)
-				return false;
-			rt_slot_bury(j->rt,
-				     rt_owner_slot(load_acquire(&j->owners->owner[lane]) & 0xffff));
-			sched_yield();
-		}
-	return true;
+	uint64_t end = clock_mono() + 1000000ull * me->rt->lock_limit_ms;
+	bool settled = true;
+
+	for (unsigned lane = 0; lane < j->lanes; lane++) {
+		bool done = settle_lane(j, me, lane);
+
+		for (; !done && wait && clock_mono() < end; done = settle_lane(j, me, lane))
+			look_after(j, lane);
+		settled &= done;
+	}
+	return settled;
 }
 
 /* ---- power cuts ------------------------------------------------------------------------------------ */
@@ -191,7 +205,7 @@ static bool may_change(uint64_t offset, uint64_t meta_bytes, uint64_t lanes_end)
 {
 	return offset % 8 == 0 &&
 	       ((offset >= COUNTERS_OFFSET && offset < COUNTERS_OFFSET + PAGE_BYTES) ||
-		(offset >= lanes_end && offset + 8 <= meta_bytes));
+		(offset >= lanes_end && offset < meta_bytes));
 }
 
 bool journal_inspect(const void *lane, unsigned n, uint64_t meta_bytes, uint64_t lanes_end,
@@ -212,6 +226,17 @@ bool journal_inspect(const void *lane, unsigned n, uint64_t meta_bytes, uint64_t
 		}
 	}
 	return count != 0;
+}
+
+void journal_words(const void *lane, void (*each)(void *arg, uint64_t offset, uint64_t value),
+		   void *arg)
+{
+	_Atomic uint64_t *commit = (_Atomic uint64_t *)lane;
+	unsigned count = committed(commit);
+
+	for (unsigned i = 0; i < count; i++)
+		each(arg, load_relaxed(&records(commit)[i].offset),
+		     load_relaxed(&records(commit)[i].value));
 }
 
 static void keep_text(void *arg, const char *rule, const char *text)

@@ -59,7 +59,8 @@ uint64_t journal_load(struct journal *j, const struct journal_tx *tx, _Atomic ui
 void journal_commit(struct journal *j, struct journal_tx *tx);
 
 /* Lanes of dead rows: takes each over by CAS, replays what was committed, clears it. A lane that a living row
- * is replaying: waits for it (wait true: who has an inode lock), or leaves it and returns false (a reaper). */
+ * is replaying: waits for it (wait true: who has an inode lock), or leaves it (a reaper). False if one is left, also by who waited for the
+ * lock limit: the replayer is stopped. */
 bool journal_settle(struct journal *j, struct rt_self *me, bool wait);
 /* Before a runtime is built: replays every lane of the media, checking offsets. Returns how many, or
  * -PF_ECORRUPT if a committed record names a place that is not metadata. Without a runtime (rt may be NULL). */
@@ -68,5 +69,8 @@ int journal_recover(struct journal *j);
 struct report;
 bool journal_inspect(const void *lane, unsigned n, uint64_t meta_bytes, uint64_t lanes_end,
 		     struct report *report);
+/* What journal_inspect() found good: calls `each` for every word it writes, in order. */
+void journal_words(const void *lane, void (*each)(void *arg, uint64_t offset, uint64_t value),
+		   void *arg);
 
 #endif
