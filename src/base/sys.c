@@ -7,6 +7,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/stand_in.h"
+
 static _Atomic long calls, fail_at;
 static _Atomic int fail_with;
 
@@ -30,6 +32,14 @@ static int fails(void)
 		return 0;
 	errno = atomic_load(&fail_with);
 	return 1;
+}
+
+/* A stand-in's refusal, if it is one. */
+static int refused(int error)
+{
+	if (error)
+		errno = error;
+	return error;
 }
 
 int sys_open(const char *path, int flags, mode_t mode)
@@ -59,17 +69,30 @@ int sys_flock(int fd, int operation)
 
 int sys_fstat(int fd, struct stat *st)
 {
-	return fails() ? -1 : fstat(fd, st);
+	if (fails() || fstat(fd, st) < 0)
+		return -1;
+	stand_in_stat(st);
+	return 0;
+}
+
+int sys_stat(const char *path, struct stat *st)
+{
+	if (fails() || stat(path, st) < 0)
+		return -1;
+	stand_in_stat(st);
+	return 0;
 }
 
 int sys_ftruncate(int fd, off_t length)
 {
-	return fails() ? -1 : ftruncate(fd, length);
+	return fails() || refused(stand_in_refuses_io(fd)) ? -1 : ftruncate(fd, length);
 }
 
 int sys_fallocate(int fd, int mode, off_t offset, off_t length)
 {
-	return fails() ? -1 : fallocate(fd, mode, offset, length);
+	if (fails() || refused(stand_in_refuses_fallocate(fd, mode)))
+		return -1;
+	return fallocate(fd, mode, offset, length);
 }
 
 int sys_unlinkat(int dir, const char *name, int flags)
@@ -84,17 +107,20 @@ int sys_memfd_create(const char *name, unsigned flags)
 
 ssize_t sys_pread(int fd, void *buffer, size_t length, off_t offset)
 {
-	return fails() ? -1 : pread(fd, buffer, length, offset);
+	return fails() || refused(stand_in_refuses_io(fd)) ? -1 : pread(fd, buffer, length, offset);
 }
 
 ssize_t sys_pwrite(int fd, const void *buffer, size_t length, off_t offset)
 {
-	return fails() ? -1 : pwrite(fd, buffer, length, offset);
+	return fails() || refused(stand_in_refuses_io(fd)) ? -1
+							   : pwrite(fd, buffer, length, offset);
 }
 
 void *sys_mmap(void *address, size_t length, int prot, int flags, int fd, off_t offset)
 {
-	return fails() ? MAP_FAILED : mmap(address, length, prot, flags, fd, offset);
+	if (fails() || refused(stand_in_refuses_mmap(fd, address, length, offset, &flags)))
+		return MAP_FAILED;
+	return mmap(address, length, prot, flags, fd, offset);
 }
 
 int sys_munmap(void *address, size_t length)

@@ -22,6 +22,7 @@ int sys_close(int fd); /* never made to fail */
 int sys_fcntl(int fd, int command, void *argument);
 int sys_flock(int fd, int operation);
 int sys_fstat(int fd, struct stat *st);
+int sys_stat(const char *path, struct stat *st);
 int sys_ftruncate(int fd, off_t length);
 int sys_fallocate(int fd, int mode, off_t offset, off_t length);
 int sys_unlinkat(int dir, const char *name, int flags);

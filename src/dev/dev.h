@@ -3,16 +3,17 @@
  * dev_memfd.c, dev_hugetlbfs.c, dev_devdax.c, dev_fsdax.c), one contract test for all of them.
  *
  * kind       | granule          | space                     | discard | durability
- * file       | page size        | fallocate (tmpfs); a disk | punch   | volatile (tmpfs); a disk file
- *            |                  | file only when asked      |         | only as "volatile" by request
+ * file       | page size        | fallocate                 | punch   | volatile: tmpfs
+ * file, disk | page size        | fallocate                 | waits   | refused, or volatile by request
  * memfd      | page size        | fallocate                 | punch   | volatile
  * hugetlbfs  | huge page size   | fallocate                 | punch   | volatile
- * devdax     | alignment, sysfs | the device; never changed | waits   | persistent if the CPU can flush
- * fsdax      | page size        | fallocate                 | waits   | persistent if MAP_SYNC is granted
+ * devdax     | alignment, sysfs | the device; never changed | waits   | persistent on an nvdimm bus
+ * fsdax      | page size        | fallocate                 | waits   | persistent: MAP_SYNC is granted
  *
- * A device is one open description, private to the process, close-on-exec. Mappings are shared, are
- * excluded from fork, and outlive dev_close(). Any thread may call; nothing blocks but the host's own
- * allocation of memory. All functions return 0 or a negative code and keep pf_message().
+ * A device is one open description, private to the process: close-on-exec, and closed in forked children,
+ * so that a lock goes with the process that took it. Mappings are shared, are excluded from fork, and
+ * outlive dev_close(). Any thread may call; nothing blocks but dev_lock() and the host's own allocation
+ * of memory. All functions return 0 or a negative code and keep pf_message().
  */
 #ifndef DEV_DEV_H
 #define DEV_DEV_H
@@ -33,21 +34,24 @@ struct dev {
 	uint64_t granule; /* bytes: unit of mapping, reserving and discarding */
 	enum dev_durability durability;
 	bool can_discard; /* dev_discard() works; otherwise quarantine waits */
-	char path[256];   /* for messages; "memfd" for a memfd */
-	struct {          /* what "the same media" means: two opens of it are equal in all three */
+	bool page_cache; /* a disk file, accepted as DEV_VOLATILE because the caller asked for it */
+	bool fault_huge; /* huge pages come by faults in mappings that ask for them, not by fallocate */
+	char path[256]; /* for messages; "memfd" for a memfd */
+	struct {        /* what "the same media" means: two opens of it are equal in all three */
 		uint64_t device, inode, rdev;
 	} identity;
 	void (*persist)(const void *address,
 			size_t length); /* write cache lines back; NULL: nothing to do */
 	void (*drain)(void);            /* fence after persists; NULL: nothing to do */
+	struct dev *next, **link;       /* all devices of this process, for forked children */
 };
 
 /* What a kind of device implements. `probe` looks at an open descriptor and says whether it is that
- * kind; the others are called on a device of that kind only. */
+ * kind (1, 0, or an error if that cannot be told now); the others are called on a device of that kind only. */
 struct dev_ops {
 	const char *name; /* as pf_info.device says */
-	bool (*probe)(int fd, const struct stat *st);
-	/* Fills size, granule, durability, can_discard, persist, drain. */
+	int (*probe)(int fd, const struct stat *st);
+	/* Fills what geometry and promises the device has: size to drain, all 0 before. */
 	int (*open)(struct dev *dev, const struct stat *st);
 	/* Makes `bytes` at mkfs: sets the size, reserves unless sparse. NULL: the size is fixed. */
 	int (*make)(struct dev *dev, uint64_t bytes, bool sparse);
@@ -87,7 +91,8 @@ int dev_discard(struct dev *dev, uint64_t offset, uint64_t length);
 /* An exclusive lock on the media, dropped when the process dies; waits at most `ms`: -PF_EBUILDING. */
 int dev_lock(struct dev *dev, unsigned ms);
 void dev_unlock(struct dev *dev);
-/* The page size the host really uses for a mapping that has been touched, in bytes (from smaps). */
+/* The page size in bytes that the host really uses at an address of a mapping, and for most of what this
+ * process has touched in that mapping (from smaps). Touches the address by a read first. */
 uint64_t dev_host_page_size(const void *address);
 const char *dev_durability_name(enum dev_durability d);
 

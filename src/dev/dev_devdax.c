@@ -1,22 +1,31 @@
 /*
- * Device DAX: a character device that is memory. Size and alignment are in sysfs; the device is never truncated, allocated or punched.
- * Persistent, as stores reach it without a page cache, when the CPU's cache lines can be written back.
+ * Device DAX: a character device that is memory. Its geometry is in sysfs; the device is never truncated, allocated or punched. Stores
+ * reach it without a page cache. It is persistent if it belongs to an nvdimm bus: the kernel makes the same kind of device of memory
+ * that is set aside from ordinary RAM, which is volatile.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/sysmacros.h>
 
 #include "base/err.h"
 #include "dev/dev_common.h"
 
-/* A number in <sysfs>/dev/char/MAJOR:MINOR/<name>; 0 if it is not there. */
+/* <sysfs>/dev/char/MAJOR:MINOR/<name> */
+static void sysfs_path(char *path, size_t size, const struct stat *st, const char *name)
+{
+	snprintf(path, size, "%s/dev/char/%u:%u/%s", dev_sysfs(), major(st->st_rdev),
+		 minor(st->st_rdev), name);
+}
+
+/* The number in an attribute; 0 if it is not there. */
 static uint64_t attribute(const struct stat *st, const char *name)
 {
 	char path[512], text[64] = "";
 	FILE *f;
 
-	snprintf(path, sizeof path, "%s/dev/char/%u:%u/%s", dev_sysfs(), major(st->st_rdev),
-		 minor(st->st_rdev), name);
+	sysfs_path(path, sizeof path, st, name);
 	f = fopen(path, "re");
 	if (!f)
 		return 0;
@@ -26,22 +35,41 @@ static uint64_t attribute(const struct stat *st, const char *name)
 	return strtoull(text, NULL, 0);
 }
 
+/* Older kernels have it with the region that the device is part of. */
+static uint64_t alignment(const struct stat *st)
+{
+	uint64_t align = attribute(st, "align");
+
+	return align ? align : attribute(st, "device/align");
+}
+
+/* The device's real directory is below the one of its bus: .../ndbus0/region0/dax0.0 */
+static bool on_nvdimm_bus(const struct stat *st)
+{
+	char path[512], real[PATH_MAX];
+
+	sysfs_path(path, sizeof path, st, "");
+	return realpath(path, real) && strstr(real, "/ndbus");
+}
+
 /* Any character device with an alignment beside its size is one. */
-static bool probe(int fd, const struct stat *st)
+static int probe(int fd, const struct stat *st)
 {
 	(void)fd;
-	return S_ISCHR(st->st_mode) && attribute(st, "align") && attribute(st, "size");
+	return S_ISCHR(st->st_mode) && alignment(st) && attribute(st, "size");
 }
 
 static int open_devdax(struct dev *dev, const struct stat *st)
 {
-	uint64_t align = attribute(st, "align");
+	uint64_t align = alignment(st);
 
 	if (align < PAGE_BYTES || align & (align - 1))
 		return err(PF_ENODEV, "%s: alignment %lu", dev->path, (unsigned long)align);
 	dev->granule = align;
 	dev->size = align_down(attribute(st, "size"), align);
-	common_persistent(dev);
+	dev->durability = DEV_VOLATILE;
+	if (on_nvdimm_bus(st))
+		common_persistent(dev);
 	return 0;
 }
 

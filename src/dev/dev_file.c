@@ -1,39 +1,33 @@
 /* Plain files: tmpfs, where the file is the memory; and, by request and volatile, disk files. */
 #include <linux/magic.h>
-#include <sys/vfs.h>
-#include <unistd.h>
 
-#include "base/err.h"
-#include "base/sys.h"
 #include "dev/dev_common.h"
 
-static bool on_tmpfs(int fd)
-{
-	struct statfs fs;
-
-	return fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
-}
-
-static bool probe(int fd, const struct stat *st)
+static int probe(int fd, const struct stat *st)
 {
 	(void)fd;
 	return S_ISREG(st->st_mode);
 }
 
+/* What a punched page of a disk file becomes is up to the disk's file system, so a disk file's pages wait. */
 static int open_file(struct dev *dev, const struct stat *st)
 {
+	bool memory = common_is_on(dev->fd, st, TMPFS_MAGIC);
+
 	dev->size = align_down((uint64_t)st->st_size, PAGE_BYTES);
 	dev->granule = PAGE_BYTES;
-	dev->durability = on_tmpfs(dev->fd) ? DEV_VOLATILE : DEV_CACHED;
-	dev->can_discard = dev->durability == DEV_VOLATILE && !dev->readonly;
+	dev->durability = memory ? DEV_VOLATILE : DEV_CACHED;
+	dev->can_discard = memory && !dev->readonly;
+	dev->fault_huge = memory;
 	return 0;
 }
 
 static const char *huge_hint(const struct dev *dev)
 {
-	return on_tmpfs(dev->fd)
-		       ? "mount a tmpfs with huge=advise (or: mount -o remount,huge=advise /dev/shm) and make the pool there"
-		       : "use a pool on tmpfs with huge=advise, or on hugetlbfs";
+	return dev->fault_huge
+		       ? "let its tmpfs give huge pages (mount -o remount,huge=advise, or huge=always), "
+			 "then make the pool anew"
+		       : "make the pool on a tmpfs mounted with huge=advise, or on hugetlbfs";
 }
 
 const struct dev_ops dev_file = {

@@ -8,17 +8,20 @@
 
 #define FSDAX_FLAGS (MAP_SHARED_VALIDATE | MAP_SYNC)
 
-static bool probe(int fd, const struct stat *st)
+/* Only a refusal says that it is something else: a lack of memory must not make it one. */
+static int probe(int fd, const struct stat *st)
 {
 	void *page;
 
 	if (!S_ISREG(st->st_mode))
-		return false;
-	page = mmap(NULL, PAGE_BYTES, PROT_READ, FSDAX_FLAGS, fd, 0);
+		return 0;
+	page = sys_mmap(NULL, PAGE_BYTES, PROT_READ, FSDAX_FLAGS, fd, 0);
 	if (page == MAP_FAILED)
-		return false;
-	munmap(page, PAGE_BYTES);
-	return true;
+		return errno == EOPNOTSUPP || errno == EINVAL || errno == ENODEV
+			       ? 0
+			       : err_errno("mmap with MAP_SYNC");
+	sys_munmap(page, PAGE_BYTES);
+	return 1;
 }
 
 static int open_fsdax(struct dev *dev, const struct stat *st)

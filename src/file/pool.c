@@ -258,7 +258,7 @@ static int open_device(struct dev *dev, int runtime_fd, unsigned flags, pf_pool 
 	pool->readonly = flags & PF_POOL_RDONLY;
 	pthread_mutex_init(&pool->mutex, NULL);
 	rc = read_super(pool, &super);
-	if (rc == 0 && dev->durability == DEV_CACHED && !(super.flags & SUPER_VOLATILE))
+	if (rc == 0 && dev->page_cache && !(super.flags & SUPER_VOLATILE))
 		rc = err(PF_ECACHED, "%s", dev->path);
 	if (rc == 0)
 		rc = map_media(pool, &super);
