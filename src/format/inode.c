@@ -90,12 +90,12 @@ static int check_attr(const struct inode_attr *a)
 	return 0;
 }
 
-int inode_read(const struct inode_format *inode, struct inode_attr *attr)
+static int read_within(const struct inode_format *inode, struct inode_attr *attr, unsigned tries)
 {
 	const _Atomic uint64_t *from = &inode->crc;
-	uint64_t words[INODE_WORDS], any = 0;
+	uint64_t words[INODE_WORDS], any;
 
-	for (unsigned tries = 0; tries < READ_TRIES; tries++) {
+	for (unsigned n = 0; n < tries; n++) {
 		any = 0;
 		for (unsigned i = 0; i < INODE_WORDS; i++)
 			any |= words[i] = load_acquire(&from[i]);
@@ -106,4 +106,14 @@ int inode_read(const struct inode_format *inode, struct inode_attr *attr)
 		cpu_relax();
 	}
 	return err(PF_ECORRUPT, "inode: wrong checksum");
+}
+
+int inode_read(const struct inode_format *inode, struct inode_attr *attr)
+{
+	return read_within(inode, attr, READ_TRIES);
+}
+
+int inode_read_at_rest(const struct inode_format *inode, struct inode_attr *attr)
+{
+	return read_within(inode, attr, 1);
 }

@@ -92,6 +92,8 @@ struct inode_attr {
 /* Without a lock: copies until the crc fits. -PF_ECORRUPT if it does not fit after many tries or a field is
  * impossible. A record of zeros is a free inode. */
 int inode_read(const struct inode_format *inode, struct inode_attr *attr);
+/* The same when nobody changes it: looks once. */
+int inode_read_at_rest(const struct inode_format *inode, struct inode_attr *attr);
 /* The words from crc to the end of name that `attr` stands for, into `words` (INODE_WORDS of them). */
 #define INODE_WORDS 41
 void inode_words(const struct inode_attr *attr, uint64_t *words);

@@ -25,9 +25,11 @@ static uint64_t count_opens(struct fs *fs, uint32_t ino)
 
 static bool inode_differs(struct fs *fs, uint32_t ino)
 {
-	bool used = load_acquire(&fs->inodes[ino].state) & 0xff;
+	unsigned state = load_acquire(&fs->inodes[ino].state) & 0xff;
+	bool used = state != INODE_FREE;
 
-	return used != inner_bit(inner_inode_bits(fs), ino) ||
+	/* An eviction clears the bit before the record is free. */
+	return (used != inner_bit(inner_inode_bits(fs), ino) && state != INODE_EVICTING) ||
 	       (used && load_acquire(&fs_state(fs, ino)->opens) != count_opens(fs, ino));
 }
 

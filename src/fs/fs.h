@@ -34,7 +34,8 @@ struct fs_shared {
 	_Atomic uint64_t
 		names_sequence; /* odd while a chain changes; lookups that find nothing look at it */
 	_Atomic uint64_t inode_cursor; /* where to look for a free inode next */
-	_Atomic uint64_t nodes_free;   /* a hint, recounted by repairs */
+	_Atomic uint64_t nodes_free;   /* under meta; counted again by repairs */
+	_Atomic uint64_t node_cursor;  /* under meta; where to look for a free node first */
 };
 
 struct fs {
@@ -127,7 +128,8 @@ uint64_t fs_next_hole(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end)
 uint64_t fs_pages(struct fs *fs, uint32_t ino);
 
 /* Adds a folio's entries to `tx`: pages [index, + 2^order) map pfn...; both aligned to 2^order if order is 9. Makes the nodes that
- * are missing (each in a transaction of its own, empty nodes do no harm). The range has no entries. Inode lock.
+ * are missing (each in a transaction of its own, empty nodes do no harm). The range has no entries. Inode lock. One
+ * call per transaction: nodes are made beside it.
  * -PF_ENOMETA. An order-9 folio at a block-aligned index is one leaf if no level-0 node stands there. */
 int fs_entry_add(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index, unsigned order,
 		 uint64_t pfn);
@@ -140,10 +142,12 @@ unsigned fs_order_limit(struct fs *fs, uint32_t ino, uint64_t index);
 /* The transaction that fs_entry_remove() made has been committed: a node that it took is part of the map. */
 void fs_node_linked(struct rt_self *me);
 /* Frees all nodes of an EVICTING inode that has no leaves left, then the inode itself (state FREE). Killed in
- * between, it is done again. Inode lock; a word of the inode bitmap changes by an atomic or, without the names lock. */
-void fs_evict(struct fs *fs, struct rt_self *me, uint32_t ino);
-/* Settles a dead row's node record: a node that no map refers to is given back. Under the lock of record.ino. */
-void fs_node_resolve(struct fs *fs, struct rt_self *me, struct rt_row *row);
+ * between, it is done again. Inode lock; a word of the inode bitmap changes by an atomic and, without the names lock. Errors: of
+ * rt_lock(), -PF_ECORRUPT; what has not been freed then stays for another call. */
+int fs_evict(struct fs *fs, struct rt_self *me, uint32_t ino);
+/* Settles a dead row's node record: a node that no map refers to is given back. Under the lock of record.ino.
+ * Errors of rt_lock(), and the record stays. */
+int fs_node_resolve(struct fs *fs, struct rt_self *me, struct rt_row *row);
 
 /* ---- checking ------------------------------------------------------------------------------------ */
 

@@ -55,26 +55,35 @@ int inner_fill_states(struct fs *fs, uint32_t from, uint32_t to);
 /* A free node, zeroed, named by the row's node record as being for (ino, first index, level). The reserve is for removals. -PF_ENOMETA. */
 int64_t inner_node_take(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
 			unsigned level, bool reserve);
-/* The node at *entry, which maps from `index` on: unlinked in a transaction, then given back. */
-void inner_node_free(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
-		     _Atomic uint64_t *entry);
+/* The node at *entry, which maps from `index` on: unlinked in a transaction, then given back. Or an error of rt_lock(). */
+int inner_node_free(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
+		    _Atomic uint64_t *entry);
 
-/* map.c: the entry that is, or would be, the table of `level` for page `index`. NULL: its parent is not there. */
+/* map.c: the entry that is the table of `level` for page `index`, or the one on the way to it where the way ends. */
 _Atomic uint64_t *inner_table_entry(struct fs *fs, uint32_t ino, uint64_t index, unsigned level);
+
+/* A word that a committed transaction has not stored yet. */
+struct walk_late {
+	uint64_t offset, value, order;
+};
 
 /* walk.c: looks at every record of the media once. */
 struct walk {
 	const struct super_format *super;
 	const uint8_t *meta;
 	struct report *report;
-	uint64_t *nodes_seen, *pages_seen, *inodes_named; /* bitmaps */
+	uint32_t high;          /* of the counters */
+	bool all_buckets;       /* also those that no name leads to */
+	struct walk_late *late; /* sorted by offset, each once; freed at the end */
+	size_t late_count;
+	uint64_t *nodes_seen, *pages_seen, *inodes_named, *buckets_seen; /* bitmaps */
 	int (*used)(void *arg, uint64_t pfn, uint64_t pages, unsigned order, uint32_t ino,
 		    uint32_t igen, uint64_t index);
 	void *arg;
-	int rc; /* of `used`, or out of memory */
+	int rc; /* of `used` */
 };
+int inner_walk_begin(struct walk *w);
 void inner_walk(struct walk *w);
-uint32_t inner_inodes_high(const struct super_format *super, const uint8_t *meta,
-			   struct report *report);
+void inner_walk_end(struct walk *w);
 
 #endif

@@ -52,15 +52,6 @@ int inner_fill_states(struct fs *fs, uint32_t from, uint32_t to)
 	return rc;
 }
 
-uint64_t fs_inodes_free(struct fs *fs)
-{
-	uint64_t used = 0;
-
-	for (uint64_t i = 0; i < div_up(fs->super.inodes, 64); i++)
-		used += (unsigned)__builtin_popcountll(load_relaxed(&inner_inode_bits(fs)[i]));
-	return fs->super.inodes - used;
-}
-
 /* More numbers come into use. Killed in between, it is done again: nobody uses their states yet. */
 static int raise_high(struct fs *fs, struct rt_self *me)
 {
@@ -78,44 +69,87 @@ static int raise_high(struct fs *fs, struct rt_self *me)
 	return 0;
 }
 
+static bool is_free(struct fs *fs, uint32_t ino)
+{
+	return (load_acquire(&fs->inodes[ino].state) & 0xff) == INODE_FREE;
+}
+
+/* In [from, to): the bit says it may be free, the record decides. */
 static uint32_t find_free(struct fs *fs, uint32_t from, uint32_t to)
 {
-	while (from < to && inner_bit(inner_inode_bits(fs), from))
+	while (from < to) {
+		uint64_t rest = ~load_relaxed(&inner_inode_bits(fs)[from / 64]) >> from % 64;
+
+		if (!rest) {
+			from = (from / 64 + 1) * 64;
+			continue;
+		}
+		from += (unsigned)__builtin_ctzll(rest);
+		if (from < to && is_free(fs, from))
+			return from;
 		from++;
-	return from < to ? from : 0;
+	}
+	return 0;
+}
+
+static uint64_t used_numbers(struct fs *fs)
+{
+	uint64_t used = 0;
+
+	for (uint64_t i = 0; i < div_up(fs_inodes_high(fs), 64); i++)
+		used += (unsigned)__builtin_popcountll(load_relaxed(&inner_inode_bits(fs)[i]));
+	return used;
+}
+
+uint64_t fs_inodes_free(struct fs *fs)
+{
+	return fs->super.inodes - used_numbers(fs);
+}
+
+/* The cursor is at the end: new numbers if more than half of the old ones are in use, else round to the first. */
+static int64_t wrap(struct fs *fs, struct rt_self *me)
+{
+	uint32_t high = fs_inodes_high(fs), ino = 0;
+	bool more = high < fs->super.inodes;
+	int rc;
+
+	if (!more || used_numbers(fs) <= high / 2)
+		ino = find_free(fs, 1, high);
+	if (ino || !more)
+		return ino ? (int64_t)ino
+			   : err(PF_ENOINODES, "%lu", (unsigned long)fs->super.inodes - 1);
+	rc = raise_high(fs, me);
+	if (rc == 0)
+		return high;
+	ino = find_free(fs, 1, high);
+	return ino ? (int64_t)ino : rc;
 }
 
 /* Round and round, so that a number is not used again soon and its old name can still be told. */
 static int64_t pick_number(struct fs *fs, struct rt_self *me)
 {
-	uint32_t cursor = (uint32_t)load_relaxed(&fs->shared->inode_cursor), ino;
-	int rc;
+	uint32_t cursor = (uint32_t)load_relaxed(&fs->shared->inode_cursor);
+	int64_t ino = find_free(fs, cursor, fs_inodes_high(fs));
 
-	ino = find_free(fs, cursor, fs_inodes_high(fs));
-	if (!ino && fs_inodes_high(fs) < fs->super.inodes) {
-		uint32_t high = fs_inodes_high(fs);
-
-		rc = raise_high(fs, me);
-		if (rc < 0)
-			return rc;
-		ino = high;
-	}
 	if (!ino)
-		ino = find_free(fs, 1, cursor);
-	if (!ino)
-		return err(PF_ENOINODES, "%lu", (unsigned long)fs->super.inodes - 1);
-	store_relaxed(&fs->shared->inode_cursor, ino + 1);
+		ino = wrap(fs, me);
+	if (ino > 0)
+		store_relaxed(&fs->shared->inode_cursor, (uint64_t)ino + 1);
 	return ino;
 }
 
+/* A creator died: a record that is in use may lack its bit. */
 void fs_names_repair(struct fs *fs, struct rt_self *me)
 {
 	(void)me;
-	for (uint32_t ino = 1; ino < fs_inodes_high(fs); ino++)
-		if (load_acquire(&fs->inodes[ino].state) & 0xff)
-			inner_set_bit(inner_inode_bits(fs), ino);
-		else
+	for (uint32_t ino = 1; ino < fs_inodes_high(fs); ino++) {
+		if (is_free(fs, ino))
+			continue;
+		inner_set_bit(inner_inode_bits(fs), ino);
+		if (is_free(fs,
+			    ino)) /* evicted meanwhile, and its bit was cleared before ours was set */
 			inner_clear_bit(inner_inode_bits(fs), ino);
+	}
 	store_release(&fs->shared->names_sequence,
 		      align_up(load_relaxed(&fs->shared->names_sequence), 2));
 }
@@ -147,7 +181,7 @@ static bool name_is(struct fs *fs, uint32_t ino, const char *name, size_t length
 	    load_acquire(&inode->gid_name) >> 32 != length)
 		return false;
 	for (unsigned i = 0; i < 32; i++)
-		words[i] = load_relaxed(&inode->name[i]);
+		words[i] = load_acquire(&inode->name[i]);
 	return !memcmp(words, name, length);
 }
 
@@ -160,11 +194,13 @@ uint32_t fs_lookup(struct fs *fs, const char *name, bool *sure)
 
 	for (uint32_t n = 0;
 	     n < high && number32_read(load_acquire(link), &ino) && ino && ino < high; n++) {
-		if (name_is(fs, ino, name, length))
+		if (name_is(fs, ino, name, length)) {
+			*sure = true;
 			return ino;
+		}
 		link = &fs->inodes[ino].next;
 	}
-	atomic_thread_fence(memory_order_acquire);
+	/* All loads above are acquire loads. Pairs with begin_change(): who read a word stored after it sees the sequence odd, or a later one. */
 	*sure = !(sequence & 1) && load_relaxed(&fs->shared->names_sequence) == sequence;
 	return 0;
 }
@@ -172,8 +208,8 @@ uint32_t fs_lookup(struct fs *fs, const char *name, bool *sure)
 /* Chains change between these two; lookups that find nothing meanwhile are not sure. */
 static void begin_change(struct fs *fs)
 {
+	/* An atomic or with acquire: no store of the chains comes before it. */
 	atomic_fetch_or_explicit(&fs->shared->names_sequence, 1, memory_order_acq_rel);
-	atomic_thread_fence(memory_order_seq_cst);
 }
 
 static void end_change(struct fs *fs)

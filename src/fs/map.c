@@ -151,23 +151,27 @@ static int grow(struct fs *fs, struct rt_self *me, uint32_t ino, unsigned level)
 {
 	struct inode_format *inode = &fs->inodes[ino];
 	entry_t root = load_relaxed(&inode->root);
+	bool move = !root && has_inline(inode);
+	_Atomic uint64_t *entry;
 	struct journal_tx tx;
 	int64_t node;
 
-	if (root || has_inline(inode))
+	if (root || move)
 		level = root ? entry_order(root) + 1 : 0;
 	node = inner_node_take(fs, me, ino, 0, level, false);
 	if (node < 0)
 		return (int)node;
+	entry = inner_node(fs, (uint64_t)node);
 	if (root)
-		store_relaxed(&inner_node(fs, (uint64_t)node)[0], root);
-	for (unsigned i = 0; !root && i < INLINE_ENTRIES; i++)
-		store_relaxed(&inner_node(fs, (uint64_t)node)[i], load_relaxed(&inode->inlined[i]));
-	dev_persist(fs->dev, (void *)inner_node(fs, (uint64_t)node), PAGE_BYTES);
+		store_relaxed(&entry[0], root);
+	for (unsigned i = 0; move && i < INLINE_ENTRIES; i++)
+		store_relaxed(&entry[i], load_relaxed(&inode->inlined[i]));
+	dev_persist(fs->dev, (void *)entry, PAGE_BYTES);
+	step("map: node filled");
 	journal_begin(&tx, me);
 	journal_word(&fs->journal, &tx, &inode->root,
 		     make(fs, ino, 0, ENTRY_TABLE, level, (uint64_t)node));
-	for (unsigned i = 0; !root && i < INLINE_ENTRIES; i++)
+	for (unsigned i = 0; move && i < INLINE_ENTRIES; i++)
 		if (load_relaxed(&inode->inlined[i]))
 			journal_word(&fs->journal, &tx, &inode->inlined[i], 0);
 	link_node(fs, me, &tx);
@@ -227,7 +231,8 @@ unsigned fs_order_limit(struct fs *fs, uint32_t ino, uint64_t index)
 	entry_t root = load_relaxed(&fs->inodes[ino].root), e;
 
 	if (!root)
-		return index < BLOCK_PAGES && has_inline(&fs->inodes[ino]) ? BLOCK_ORDER - 1 : BLOCK_ORDER;
+		return index < BLOCK_PAGES && has_inline(&fs->inodes[ino]) ? BLOCK_ORDER - 1
+									   : BLOCK_ORDER;
 	e = load_relaxed(inner_table_entry(fs, ino, index, 0));
 	if (index >= inner_span(entry_order(root) + 1))
 		return index < BLOCK_PAGES ? BLOCK_ORDER - 1 : BLOCK_ORDER;
@@ -302,36 +307,41 @@ int fs_entry_remove(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t
 /* ---- evicting -------------------------------------------------------------------------------------- */
 
 /* The node at *entry and all below it, from the bottom up. */
-static void free_tree(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
-		      _Atomic uint64_t *entry)
+static int free_tree(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
+		     _Atomic uint64_t *entry)
 {
 	entry_t e = load_relaxed(entry);
 	unsigned level = entry_order(e);
+	int rc = 0;
 
-	for (unsigned i = 0; level && i < NODE_ENTRIES; i++) {
+	for (unsigned i = 0; level && i < NODE_ENTRIES && rc == 0; i++) {
 		_Atomic uint64_t *below = &inner_node(fs, entry_target(e))[i];
 
 		if (entry_kind(load_relaxed(below)) == ENTRY_TABLE)
-			free_tree(fs, me, ino, index + i * inner_span(level), below);
+			rc = free_tree(fs, me, ino, index + i * inner_span(level), below);
 	}
-	inner_node_free(fs, me, ino, index, entry);
+	return rc < 0 ? rc : inner_node_free(fs, me, ino, index, entry);
 }
 
-void fs_evict(struct fs *fs, struct rt_self *me, uint32_t ino)
+int fs_evict(struct fs *fs, struct rt_self *me, uint32_t ino)
 {
 	struct inode_attr attr;
 	struct journal_tx tx;
+	int rc = fs_attr(fs, ino, &attr);
 
-	if (load_relaxed(&fs->inodes[ino].root))
-		free_tree(fs, me, ino, 0, &fs->inodes[ino].root);
-	if (fs_attr(fs, ino, &attr) < 0)
-		return;
+	if (rc == 0 && load_relaxed(&fs->inodes[ino].root))
+		rc = free_tree(fs, me, ino, 0, &fs->inodes[ino].root);
+	if (rc < 0)
+		return rc;
 	attr.state = INODE_FREE;
 	attr.flags = 0;
 	attr.size = 0;
+	/* The bit first: whoever finds it clear looks at the record too, and a kill in between leaves an inode that is evicted again. */
+	inner_clear_bit(inner_inode_bits(fs), ino);
+	step("fs: inode bit cleared");
 	journal_begin(&tx, me);
 	fs_attr_set(fs, &tx, ino, &attr);
 	journal_commit(&fs->journal, &tx);
 	step("fs: evicted");
-	inner_clear_bit(inner_inode_bits(fs), ino);
+	return 0;
 }

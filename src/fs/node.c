@@ -8,7 +8,11 @@
 #include "base/step.h"
 #include "fs/inner.h"
 
-#define RESERVE 32u /* nodes that only removals may take, so that a full pool can be emptied */
+/* Nodes that only removals may take, so that a full pool can be emptied: as many as there can be order-9 leaves. */
+static uint64_t reserve_of(const struct fs *fs)
+{
+	return MIN(fs->super.data_pages / BLOCK_PAGES, fs->super.nodes / 2);
+}
 
 /* A dead row's record whose bit is not set: set it, so that the record owns the node. The bit is right for all others. */
 static void repair(struct fs *fs)
@@ -58,18 +62,27 @@ void fs_node_linked(struct rt_self *me)
 	store_release(&me->row->node.set, (uint32_t)RT_RECORD_NONE);
 }
 
+static uint64_t free_in_word(struct fs *fs, uint64_t i)
+{
+	uint64_t free = ~load_relaxed(&inner_node_bits(fs)[i]);
+	uint64_t node = i * 64 + (free ? (unsigned)__builtin_ctzll(free) : 0);
+
+	return free && node < fs->super.nodes ? node : 0;
+}
+
+/* The first one. Below the cursor there is none, but for what a kill left: then all are looked at. */
 static uint64_t find_free(struct fs *fs)
 {
-	_Atomic uint64_t *bits = inner_node_bits(fs);
+	uint64_t words = div_up(fs->super.nodes, 64), node = 0;
+	uint64_t cursor = load_relaxed(&fs->shared->node_cursor) / 64;
 
-	for (uint64_t i = 0; i < div_up(fs->super.nodes, 64); i++) {
-		uint64_t free = ~load_relaxed(&bits[i]);
-		uint64_t node = i * 64 + (free ? (unsigned)__builtin_ctzll(free) : 0);
-
-		if (free && node < fs->super.nodes)
-			return node;
-	}
-	return 0;
+	for (uint64_t i = cursor; i < words && !node; i++)
+		node = free_in_word(fs, i);
+	for (uint64_t i = 0; i < MIN(cursor, words) && !node; i++)
+		node = free_in_word(fs, i);
+	if (node)
+		store_relaxed(&fs->shared->node_cursor, node);
+	return node;
 }
 
 int64_t inner_node_take(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
@@ -81,7 +94,9 @@ int64_t inner_node_take(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_
 
 	if (rc < 0)
 		return rc;
-	node = load_relaxed(&fs->shared->nodes_free) > (reserve ? 0 : RESERVE) ? find_free(fs) : 0;
+	node = load_relaxed(&fs->shared->nodes_free) > (reserve ? 0 : reserve_of(fs))
+		       ? find_free(fs)
+		       : 0;
 	if (node) {
 		set_record(me, ino, index, level, node, RT_RECORD_ALLOC);
 		step("node: record");
@@ -98,41 +113,54 @@ int64_t inner_node_take(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_
 }
 
 /* The record's node is nobody's: the bit goes, then the record, both under the lock. */
-static void give_back(struct fs *fs, struct rt_self *me, struct rt_record *r)
+static void give_back(struct fs *fs, struct rt_record *r)
 {
-	if (lock_meta(fs, me) < 0)
-		return; /* a stopped process has the lock: the node stays in use until the pool is opened anew */
-	inner_clear_bit(inner_node_bits(fs), load_relaxed(&r->head));
+	uint64_t node = load_relaxed(&r->head);
+
+	inner_clear_bit(inner_node_bits(fs), node);
 	store_relaxed(&fs->shared->nodes_free, load_relaxed(&fs->shared->nodes_free) + 1);
+	store_relaxed(&fs->shared->node_cursor, MIN(load_relaxed(&fs->shared->node_cursor), node));
 	step("node: bit cleared");
 	store_release(&r->set, (uint32_t)RT_RECORD_NONE);
-	rt_unlock(me, &fs->shared->meta);
+	step("node: record cleared");
 }
 
-void inner_node_free(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
-		     _Atomic uint64_t *entry)
+int inner_node_free(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
+		    _Atomic uint64_t *entry)
 {
 	entry_t e = load_relaxed(entry);
 	struct journal_tx tx;
+	int rc = lock_meta(fs, me);
 
+	if (rc < 0)
+		return rc;
 	set_record(me, ino, index, entry_order(e), entry_target(e), RT_RECORD_RELEASE);
+	step("node: record");
 	journal_begin(&tx, me);
 	journal_word(&fs->journal, &tx, entry, 0);
 	journal_commit(&fs->journal, &tx);
 	step("node: unlinked");
-	give_back(fs, me, &me->row->node);
+	give_back(fs, &me->row->node);
+	rt_unlock(me, &fs->shared->meta);
+	return 0;
 }
 
-void fs_node_resolve(struct fs *fs, struct rt_self *me, struct rt_row *row)
+int fs_node_resolve(struct fs *fs, struct rt_self *me, struct rt_row *row)
 {
 	struct rt_record *r = &row->node;
-	_Atomic uint64_t *entry =
-		inner_table_entry(fs, load_relaxed(&r->ino), load_relaxed(&r->index),
-				  load_relaxed(&r->pages));
-	entry_t e = entry ? load_acquire(entry) : 0;
+	entry_t e =
+		load_acquire(inner_table_entry(fs, load_relaxed(&r->ino), load_relaxed(&r->index),
+					       load_relaxed(&r->pages)));
+	int rc;
 
-	if (entry_kind(e) == ENTRY_TABLE && entry_target(e) == load_relaxed(&r->head))
+	if (entry_kind(e) == ENTRY_TABLE && entry_target(e) == load_relaxed(&r->head)) {
 		store_release(&r->set, (uint32_t)RT_RECORD_NONE);
-	else
-		give_back(fs, me, r);
+		return 0;
+	}
+	rc = lock_meta(fs, me);
+	if (rc < 0)
+		return rc;
+	give_back(fs, r);
+	rt_unlock(me, &fs->shared->meta);
+	return 0;
 }

@@ -2,8 +2,11 @@
  * Every record of the media, looked at once: when a new runtime is built, and by fsck. Ends on every input: each inode, node and page is
  * entered at most once, chains are as long as there are inodes at most.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
+#include "base/sys.h"
 #include "fs/inner.h"
 
 /* Where in which file the walk is. */
@@ -12,6 +15,61 @@ struct place {
 	uint64_t run_pfn, run_pages, run_index; /* pages that are contiguous in file and memory */
 	unsigned run_order;
 };
+
+int inner_walk_begin(struct walk *w)
+{
+	w->nodes_seen = sys_calloc(div_up(w->super->nodes, 64), 8);
+	w->pages_seen = sys_calloc(div_up(w->super->data_pages, 64), 8);
+	w->inodes_named = sys_calloc(div_up(w->super->inodes, 64), 8);
+	w->buckets_seen = sys_calloc(div_up(w->super->names, 64), 8);
+	return w->nodes_seen && w->pages_seen && w->inodes_named && w->buckets_seen
+		       ? 0
+		       : err(ENOMEM, "looking at the metadata");
+}
+
+void inner_walk_end(struct walk *w)
+{
+	free(w->nodes_seen);
+	free(w->pages_seen);
+	free(w->inodes_named);
+	free(w->buckets_seen);
+	free(w->late);
+}
+
+/* ---- words ------------------------------------------------------------------------------------------ */
+
+static int by_offset(const void *key, const void *element)
+{
+	const struct walk_late *a = key, *b = element;
+
+	return a->offset < b->offset ? -1 : a->offset > b->offset;
+}
+
+/* As it will be when committed transactions have been replayed. */
+static uint64_t word_at(const struct walk *w, const _Atomic uint64_t *at)
+{
+	struct walk_late key = {.offset = (uint64_t)((const uint8_t *)at - w->meta)};
+	const struct walk_late *found =
+		w->late_count ? bsearch(&key, w->late, w->late_count, sizeof key, by_offset) : NULL;
+
+	return found ? found->value : load_relaxed(at);
+}
+
+static int read_inode(const struct walk *w, const struct inode_format *inode,
+		      struct inode_attr *attr)
+{
+	const _Atomic uint64_t *from = (const _Atomic uint64_t *)inode;
+	union {
+		_Atomic uint64_t word[INODE_BYTES / 8];
+		struct inode_format inode;
+	} copy;
+
+	if (!w->late_count)
+		return inode_read_at_rest(inode, attr);
+	for (unsigned i = 0; i < INODE_BYTES / 8; i++)
+		store_relaxed(&copy.word[i], word_at(w, &from[i]));
+	return inode_read_at_rest(&copy.inode, attr);
+}
 
 static const struct inode_format *inode_at(const struct walk *w, uint32_t ino)
 {
@@ -95,15 +153,18 @@ static void walk_node(struct walk *w, struct place *at, uint64_t index, uint64_t
 	}
 	entry = (const _Atomic uint64_t *)(w->meta + w->super->nodes_offset + node * PAGE_BYTES);
 	for (unsigned i = 0; i < NODE_ENTRIES && w->rc == 0; i++)
-		if (load_relaxed(&entry[i]))
-			walk_entry(w, at, index + i * inner_span(level), load_relaxed(&entry[i]),
+		if (word_at(w, &entry[i]))
+			walk_entry(w, at, index + i * inner_span(level), word_at(w, &entry[i]),
 				   level);
 }
 
 /* An entry found in a node of `level`. */
 static void walk_entry(struct walk *w, struct place *at, uint64_t index, entry_t e, unsigned level)
 {
-	if (!entry_valid(at->ino, at->igen, index, e)) {
+	if (index >= FILE_PAGES_MAX) {
+		report_violation(w->report, "map", "inode %u has something at page %lu", at->ino,
+				 (unsigned long)index);
+	} else if (!entry_valid(at->ino, at->igen, index, e)) {
 		report_violation(w->report, "map", "inode %u page %lu: wrong check of its entry",
 				 at->ino, (unsigned long)index);
 	} else if (entry_kind(e) == ENTRY_LEAF) {
@@ -120,17 +181,17 @@ static void walk_entry(struct walk *w, struct place *at, uint64_t index, entry_t
 static void walk_map(struct walk *w, uint32_t ino, uint32_t igen)
 {
 	const struct inode_format *inode = inode_at(w, ino);
-	entry_t root = load_relaxed(&inode->root);
+	entry_t root = word_at(w, &inode->root);
 	struct place at = {.ino = ino, .igen = igen};
 
 	for (unsigned i = 0; i < INLINE_ENTRIES; i++)
-		if (load_relaxed(&inode->inlined[i])) {
+		if (word_at(w, &inode->inlined[i])) {
 			if (root)
 				report_violation(w->report, "map",
 						 "inode %u has a tree and page %u beside it", ino,
 						 i);
 			else
-				walk_entry(w, &at, i, load_relaxed(&inode->inlined[i]), 0);
+				walk_entry(w, &at, i, word_at(w, &inode->inlined[i]), 0);
 		}
 	if (root && entry_order(root) < MAP_LEVELS)
 		walk_entry(w, &at, 0, root, entry_order(root) + 1);
@@ -146,39 +207,21 @@ static void walk_map(struct walk *w, uint32_t ino, uint32_t igen)
 static void walk_free(struct walk *w, uint32_t ino)
 {
 	const struct inode_format *inode = inode_at(w, ino);
-	uint64_t any = load_relaxed(&inode->root);
+	uint64_t any = word_at(w, &inode->root);
 
 	for (unsigned i = 0; i < INLINE_ENTRIES; i++)
-		any |= load_relaxed(&inode->inlined[i]);
+		any |= word_at(w, &inode->inlined[i]);
 	if (any)
 		report_violation(w->report, "inode", "free inode %u has pages", ino);
 }
 
-static void walk_inode(struct walk *w, uint32_t ino)
-{
-	struct inode_attr attr;
-
-	if (inode_read(inode_at(w, ino), &attr) < 0) {
-		report_violation(w->report, "inode", "inode %u: %s", ino, pf_message());
-		return;
-	}
-	if (attr.state == INODE_FREE) {
-		walk_free(w, ino);
-		return;
-	}
-	if (attr.state == INODE_NAMED && !(w->inodes_named[ino / 64] >> ino % 64 & 1))
-		report_violation(w->report, "name", "inode %u (%s) has a name that is not found",
-				 ino, attr.name);
-	walk_map(w, ino, attr.generation);
-}
-
 /* One inode of a chain; returns the next, 0 at the end. */
-static uint32_t walk_link(struct walk *w, uint64_t bucket, uint64_t link, uint32_t high)
+static uint32_t walk_link(struct walk *w, uint64_t bucket, uint64_t link)
 {
 	struct inode_attr attr;
 	uint32_t ino;
 
-	if (!number32_read(link, &ino) || ino >= high) {
+	if (!number32_read(link, &ino) || ino >= w->high) {
 		report_violation(w->report, "name", "bucket %lu: a link to inode %u is damaged",
 				 (unsigned long)bucket, ino);
 		return 0;
@@ -190,7 +233,7 @@ static uint32_t walk_link(struct walk *w, uint64_t bucket, uint64_t link, uint32
 				 ino);
 		return 0;
 	}
-	if (inode_read(inode_at(w, ino), &attr) < 0)
+	if (read_inode(w, inode_at(w, ino), &attr) < 0)
 		return 0; /* told by walk_inode() */
 	if (attr.state != INODE_NAMED)
 		report_violation(w->report, "name", "inode %u is in a chain but has no name", ino);
@@ -200,40 +243,59 @@ static uint32_t walk_link(struct walk *w, uint64_t bucket, uint64_t link, uint32
 	return ino;
 }
 
-static void walk_names(struct walk *w, uint32_t high)
+static void walk_chain(struct walk *w, uint64_t bucket)
 {
 	const _Atomic uint64_t *names =
 		(const _Atomic uint64_t *)(w->meta + w->super->names_offset);
+	uint64_t link;
+	uint32_t ino;
 
-	for (uint64_t b = 0; b < w->super->names; b++) {
-		uint64_t link = load_relaxed(&names[b]);
-		uint32_t ino;
-
-		while (link && (ino = walk_link(w, b, link, high)))
-			link = load_relaxed(&inode_at(w, ino)->next);
-	}
+	if (!first_time(w->buckets_seen, bucket))
+		return;
+	link = word_at(w, &names[bucket]);
+	while (link && (ino = walk_link(w, bucket, link)))
+		link = word_at(w, &inode_at(w, ino)->next);
 }
 
-uint32_t inner_inodes_high(const struct super_format *super, const uint8_t *meta,
-			   struct report *report)
+static void walk_inode(struct walk *w, uint32_t ino)
+{
+	struct inode_attr attr;
+
+	if (read_inode(w, inode_at(w, ino), &attr) < 0) {
+		report_violation(w->report, "inode", "inode %u: %s", ino, pf_message());
+		return;
+	}
+	if (attr.state == INODE_FREE) {
+		walk_free(w, ino);
+		return;
+	}
+	if (attr.state == INODE_NAMED)
+		walk_chain(w, name_hash(attr.name, attr.name_length) & (w->super->names - 1));
+	if (attr.state == INODE_NAMED && !(w->inodes_named[ino / 64] >> ino % 64 & 1))
+		report_violation(w->report, "name", "inode %u (%s) has a name that is not found",
+				 ino, attr.name);
+	walk_map(w, ino, attr.generation);
+}
+
+static void read_high(struct walk *w)
 {
 	const struct counters_format *counters =
-		(const struct counters_format *)(meta + COUNTERS_OFFSET);
-	uint32_t high;
+		(const struct counters_format *)(w->meta + COUNTERS_OFFSET);
 
-	if (!number32_read(load_relaxed(&counters->inodes_high), &high) || !high ||
-	    high > super->inodes) {
-		report_violation(report, "counters", "the number of inodes in use is damaged");
-		return 0;
-	}
-	return high;
+	if (number32_read(word_at(w, &counters->inodes_high), &w->high) && w->high &&
+	    w->high <= w->super->inodes)
+		return;
+	report_violation(w->report, "counters", "the number of inodes in use is damaged");
+	w->high = 0;
 }
 
+/* Chains are entered through the names that are in them, so that a new runtime does not read a table of buckets that is nearly all
+ * hole; fsck looks at the others too. */
 void inner_walk(struct walk *w)
 {
-	uint32_t high = inner_inodes_high(w->super, w->meta, w->report);
-
-	walk_names(w, high);
-	for (uint32_t ino = 1; ino < high && w->rc == 0; ino++)
+	read_high(w);
+	for (uint32_t ino = 1; ino < w->high && w->rc == 0; ino++)
 		walk_inode(w, ino);
+	for (uint64_t b = 0; w->all_buckets && b < w->super->names; b++)
+		walk_chain(w, b);
 }

@@ -177,9 +177,7 @@ static int finish_evict(struct rt_self *me, struct layout *l, uint32_t ino)
 {
 	int rc = layout_remove(me, l, ino, 0, FILE_PAGES_MAX);
 
-	if (rc == 0)
-		fs_evict(&l->fs, me, ino);
-	return rc;
+	return rc < 0 ? rc : fs_evict(&l->fs, me, ino);
 }
 
 int inner_finish(struct rt_self *me, struct layout *l, uint32_t ino)
