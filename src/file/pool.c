@@ -180,15 +180,9 @@ static int finish_leftovers(struct layout *l, struct rt_self *me)
 
 	for (uint32_t ino = fs_next_unfinished(&l->fs, 1); ino && rc == 0;
 	     ino = fs_next_unfinished(&l->fs, ino + 1)) {
-		struct inode_attr attr;
-
-		rc = layout_lock(me, l, ino); /* finishes what is EVICTING or SHRINKING */
-		if (rc < 0)
-			break;
-		rc = fs_attr(&l->fs, ino, &attr);
-		if (rc == 0 && attr.state == INODE_UNNAMED)
-			rc = layout_evict(me, l, ino);
-		layout_unlock(me, l, ino);
+		rc = layout_lock(me, l, ino); /* finishes it */
+		if (rc == 0)
+			layout_unlock(me, l, ino);
 	}
 	return rc;
 }

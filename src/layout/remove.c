@@ -180,20 +180,6 @@ static int finish_evict(struct rt_self *me, struct layout *l, uint32_t ino)
 	return rc < 0 ? rc : fs_evict(&l->fs, me, ino);
 }
 
-int inner_finish(struct rt_self *me, struct layout *l, uint32_t ino)
-{
-	struct inode_attr attr;
-	int rc = fs_attr(&l->fs, ino, &attr);
-
-	if (rc < 0)
-		return rc;
-	if (attr.state == INODE_EVICTING)
-		return finish_evict(me, l, ino);
-	if (attr.state != INODE_FREE && attr.flags & INODE_SHRINKING)
-		return finish_shrink(me, l, ino, &attr);
-	return 0;
-}
-
 int layout_evict(struct rt_self *me, struct layout *l, uint32_t ino)
 {
 	struct inode_attr attr;
@@ -205,6 +191,22 @@ int layout_evict(struct rt_self *me, struct layout *l, uint32_t ino)
 	set_attr(me, l, ino, &attr);
 	step("evict: evicting");
 	return finish_evict(me, l, ino);
+}
+
+int inner_finish(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	struct inode_attr attr;
+	int rc = fs_attr(&l->fs, ino, &attr);
+
+	if (rc < 0)
+		return rc;
+	if (attr.state == INODE_EVICTING)
+		return finish_evict(me, l, ino);
+	if (attr.state == INODE_UNNAMED && load_relaxed(&fs_state(&l->fs, ino)->opens) == 0)
+		return layout_evict(me, l, ino);
+	if (attr.state != INODE_FREE && attr.flags & INODE_SHRINKING)
+		return finish_shrink(me, l, ino, &attr);
+	return 0;
 }
 
 int layout_extend(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t size, uint64_t to)

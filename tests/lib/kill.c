@@ -1,0 +1,210 @@
+/* Kills inside operations, see kill.h. */
+#include "kill.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/step.h"
+
+struct run {
+	const struct op *op;
+	const char *path;
+	bool alone;
+	long at; /* the instruction or step to die at */
+};
+
+/* ---- the other processes ----------------------------------------------------------------------------- */
+
+/* Holds pages of "a" until it is killed; says so through a pipe. */
+struct neighbour {
+	const char *path;
+	int ready;
+};
+
+static int hold_pages(void *arg)
+{
+	struct neighbour *n = arg;
+	pf_pool *pool = pool_open(n->path);
+	pf_file *file;
+	pf_pin *pin;
+	pf_map *map;
+
+	OK(pf_open(pool, "a", PF_O_RDONLY, 0, &file));
+	OK(pf_pin_file(file, 300 * 4096, 4096, PF_PIN_LONGTERM, &pin));
+	OK(pf_map_file(file, 0, 8192, PF_MAP_READ, &map));
+	must(write(n->ready, "x", 1) == 1);
+	for (;;)
+		pause();
+}
+
+static pid_t start_neighbour(const char *path)
+{
+	int fd[2];
+	struct neighbour n;
+	pid_t pid;
+	char c;
+
+	must(pipe(fd) == 0);
+	n = (struct neighbour){path, fd[1]};
+	pid = test_fork(hold_pages, &n);
+	close(fd[1]);
+	must(read(fd[0], &c, 1) == 1);
+	close(fd[0]);
+	return pid;
+}
+
+/* ---- afterwards -------------------------------------------------------------------------------------- */
+
+static void survive(const struct run *run, pf_pool *pool, pid_t neighbour)
+{
+	pf_pool *own = pool ? pool : pool_open(run->path);
+	char what[160];
+
+	snprintf(what, sizeof what, "%s, killed at %ld%s", run->op->name, run->at,
+		 run->alone ? ", alone" : "");
+	pool_check(own, what);
+	if (neighbour)
+		test_kill(neighbour);
+	pool_empty(own, what);
+	ops_prepare(own);
+	if (!pool)
+		OK(pf_pool_close(own));
+}
+
+/* ---- by instruction ---------------------------------------------------------------------------------- */
+
+static int traced(void *arg)
+{
+	struct run *run = arg;
+	struct op_state s = {0};
+
+	ops_setup(run->op, run->path, &s);
+	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+	raise(SIGSTOP);
+	run->op->run(&s);
+	raise(SIGSTOP);
+	_exit(0);
+}
+
+/* Steps the child `n` times: false when it came to its end before. */
+static bool step_child(pid_t pid, long n)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+		test_fail(__FILE__, __LINE__, "the child did not stop: status %x", status);
+	for (long i = 0; i < n; i++) {
+		ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL);
+		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+			test_fail(__FILE__, __LINE__, "the child ended by itself: status %x",
+				  status);
+		if (WSTOPSIG(status) == SIGSTOP)
+			return false;
+	}
+	return true;
+}
+
+static bool kill_at_instruction(struct run *run, pf_pool *pool)
+{
+	pid_t neighbour = run->op->neighbour ? start_neighbour(run->path) : 0, dead, pid;
+	bool inside;
+
+	if (run->op->dead) {
+		dead = start_neighbour(run->path);
+		test_kill(dead);
+	}
+	pid = test_fork(traced, run);
+	inside = step_child(pid, run->at);
+	test_kill(pid);
+	survive(run, pool, neighbour);
+	return inside;
+}
+
+/* stretch 0: every one. */
+static void each_op(double seconds, unsigned stretch, bool alone,
+		    bool (*kill_at)(struct run *, pf_pool *), const char *unit)
+{
+	const char *path = pool_make(alone ? "alone" : "kill", 32);
+	pf_pool *pool = pool_open(path);
+	double end = now() + seconds;
+	struct test_random r = {test_seed()};
+
+	ops_prepare(pool);
+	if (alone) {
+		OK(pf_pool_close(pool));
+		pool = NULL;
+	}
+	for (unsigned i = 0; i < ops_count; i++) {
+		double op_end = now() + (end - now()) / (ops_count - i);
+		struct run run = {&ops[i], path, alone, 0};
+		unsigned stride = stretch ? ops[i].stride * stretch : 1, kills = 0;
+		bool inside = true;
+
+		run.at = 1 + (long)test_below(&r, stride);
+		for (; inside && now() < op_end; run.at += stride, kills++)
+			inside = kill_at(&run, pool);
+		printf("%-45s %6u kills, every %u of %ld%s %s\n", ops[i].name, kills, stride,
+		       run.at, inside ? "+" : "", unit);
+		fflush(stdout);
+	}
+	if (pool)
+		OK(pf_pool_close(pool));
+}
+
+void kill_instructions(double seconds, unsigned stretch, bool alone)
+{
+	each_op(seconds, stretch, alone, kill_at_instruction, "instructions");
+}
+
+/* ---- by step ----------------------------------------------------------------------------------------- */
+
+#ifdef PF_STEPS
+static long steps_left;
+
+static void count_step(const char *name)
+{
+	(void)name;
+	if (--steps_left == 0)
+		kill(getpid(), SIGKILL);
+}
+
+static int stepped(void *arg)
+{
+	struct run *run = arg;
+	struct op_state s = {0};
+
+	ops_setup(run->op, run->path, &s);
+	steps_left = run->at;
+	step_hook = count_step;
+	run->op->run(&s);
+	step_hook = NULL;
+	_exit(0);
+}
+
+static bool kill_at_step(struct run *run, pf_pool *pool)
+{
+	pid_t neighbour = run->op->neighbour ? start_neighbour(run->path) : 0;
+	int status;
+
+	if (run->op->dead)
+		test_kill(start_neighbour(run->path));
+	status = test_wait(test_fork(stepped, run), TEST_PATIENCE);
+	must(status == 0 || status == 256 + SIGKILL);
+	survive(run, pool, neighbour);
+	return status != 0;
+}
+#endif
+
+void kill_steps(double seconds, bool alone)
+{
+#ifdef PF_STEPS
+	each_op(seconds, 0, alone, kill_at_step, "steps");
+#else
+	(void)seconds, (void)alone;
+	skip("%s", "this build has no steps; make test-debug has");
+#endif
+}

@@ -1,0 +1,270 @@
+/* The public calls as operations to be killed, see ops.h. */
+#include "ops.h"
+
+#define MIB (1ul << 20)
+
+void ops_prepare(pf_pool *pool)
+{
+	static char bytes[3 * MIB];
+	pf_file *f;
+
+	pattern_fill(bytes, sizeof bytes, 1, 0);
+	OK(pf_open(pool, "a", PF_O_RDWR | PF_O_CREATE | PF_O_TRUNC, 0644, &f));
+	OK(pf_write(f, bytes, sizeof bytes, 0));
+	OK(pf_close(f));
+	OK(pf_open(pool, "b", PF_O_RDWR | PF_O_CREATE | PF_O_TRUNC, 0644, &f));
+	OK(pf_write(f, bytes, 20480, 0));
+	OK(pf_close(f));
+	OK(pf_open(pool, "c", PF_O_RDWR | PF_O_CREATE | PF_O_TRUNC, 0644, &f));
+	for (unsigned i = 0; i < 40; i += 3)
+		OK(pf_write(f, bytes, 4096, i * 4096));
+	OK(pf_close(f));
+}
+
+void ops_setup(const struct op *op, const char *path, struct op_state *s)
+{
+	static char buffer[4 * MIB];
+
+	s->path = path;
+	s->buffer = buffer;
+	s->pool = pool_open(path);
+	if (op->setup)
+		op->setup(s);
+}
+
+static void open_a(struct op_state *s)
+{
+	OK(pf_open(s->pool, "a", PF_O_RDWR, 0, &s->file));
+}
+
+static void open_c(struct op_state *s)
+{
+	OK(pf_open(s->pool, "c", PF_O_RDWR, 0, &s->file));
+}
+
+static void create(struct op_state *s)
+{
+	pf_open(s->pool, "new", PF_O_RDWR | PF_O_CREATE, 0644, &s->other);
+}
+
+static void open_existing(struct op_state *s)
+{
+	pf_open(s->pool, "a", PF_O_RDWR, 0, &s->other);
+}
+
+static void close_file(struct op_state *s)
+{
+	pf_close(s->file);
+}
+
+static void open_unlinked(struct op_state *s)
+{
+	open_c(s);
+	OK(pf_unlink(s->pool, "c"));
+}
+
+static void write_in_place(struct op_state *s)
+{
+	pf_write(s->file, s->buffer, 5000, 1000);
+}
+
+static void write_hole(struct op_state *s)
+{
+	pf_write(s->file, s->buffer, 4096, 4096);
+}
+
+static void write_tree(struct op_state *s)
+{
+	pf_write(s->file, s->buffer, 20000, 600 * MIB);
+}
+
+static void open_new(struct op_state *s)
+{
+	OK(pf_open(s->pool, "d", PF_O_RDWR | PF_O_CREATE, 0644, &s->file));
+}
+
+static void write_inline_to_tree(struct op_state *s)
+{
+	pf_write(s->file, s->buffer, 30000, 50000);
+}
+
+static void setup_inline(struct op_state *s)
+{
+	open_new(s);
+	OK(pf_write(s->file, s->buffer, 20000, 0));
+}
+
+static void append(struct op_state *s)
+{
+	pf_append(s->file, s->buffer, 6000);
+}
+
+static void read_some(struct op_state *s)
+{
+	pf_read(s->file, s->buffer, 100000, 500);
+}
+
+static void truncate_all(struct op_state *s)
+{
+	pf_truncate(s->file, 0, PF_DETACH, 0);
+}
+
+static void truncate_part(struct op_state *s)
+{
+	pf_truncate(s->file, MIB + 100, PF_DETACH, 0);
+}
+
+static void truncate_up(struct op_state *s)
+{
+	pf_truncate(s->file, 5 * MIB + 1, PF_DETACH, 0);
+}
+
+static void truncate_try(struct op_state *s)
+{
+	pf_truncate(s->file, MIB, PF_TRY, 0);
+}
+
+static void punch(struct op_state *s)
+{
+	pf_punch(s->file, 40000, MIB, PF_DETACH, 0);
+}
+
+static void punch_small(struct op_state *s)
+{
+	pf_punch(s->file, 0, 13000, PF_TRY, 0);
+}
+
+static void allocate(struct op_state *s)
+{
+	pf_allocate(s->file, 0, 200000);
+}
+
+static void unlink_a(struct op_state *s)
+{
+	pf_unlink(s->pool, "a");
+}
+
+static void rename_new(struct op_state *s)
+{
+	pf_rename(s->pool, "b", "e");
+}
+
+static void rename_over(struct op_state *s)
+{
+	pf_rename(s->pool, "b", "a");
+}
+
+static void map(struct op_state *s)
+{
+	pf_map_file(s->file, 0, 2 * MIB, PF_MAP_READ, &s->map);
+}
+
+static void map_write_hole(struct op_state *s)
+{
+	pf_map_file(s->file, 4096, 4096, PF_MAP_WRITE, &s->map);
+}
+
+static void setup_map(struct op_state *s)
+{
+	open_a(s);
+	OK(pf_map_file(s->file, 0, 3 * MIB, PF_MAP_WRITE, &s->map));
+}
+
+static void unmap(struct op_state *s)
+{
+	pf_unmap(s->map);
+}
+
+static void pin(struct op_state *s)
+{
+	pf_pin_file(s->file, 0, 160000, 0, &s->pin);
+}
+
+static void pin_sparse(struct op_state *s)
+{
+	pf_pin_file(s->file, 0, 160000, PF_PIN_WRITE, &s->pin);
+}
+
+static void setup_pin(struct op_state *s)
+{
+	open_a(s);
+	OK(pf_pin_file(s->file, 1536 * 1024, 4096, PF_PIN_LONGTERM, &s->pin));
+}
+
+/* The last put splits: half of the folio has left. */
+static void setup_split(struct op_state *s)
+{
+	setup_pin(s);
+	OK(pf_truncate(s->file, MIB, PF_DETACH, 0));
+}
+
+static void setup_orphan(struct op_state *s)
+{
+	setup_pin(s);
+	OK(pf_truncate(s->file, 0, PF_DETACH, 0));
+}
+
+static void unpin(struct op_state *s)
+{
+	pf_unpin(s->pin);
+}
+
+static void attach(struct op_state *s)
+{
+	pf_pool *second;
+
+	if (pf_pool_open(s->path, PF_POOL_NO_THREAD, &second) == 0)
+		pf_pool_close(second);
+}
+
+static void close_pool(struct op_state *s)
+{
+	pf_pool_close(s->pool);
+}
+
+static void reap(struct op_state *s)
+{
+	pf_reap(s->pool);
+}
+
+const struct op ops[] = {
+	{"create", NULL, create, false, false, 1},
+	{"open", NULL, open_existing, false, false, 1},
+	{"close", open_a, close_file, false, false, 1},
+	{"close the last handle of an unlinked file", open_unlinked, close_file, false, false, 7},
+	{"write in place", open_a, write_in_place, false, false, 1},
+	{"write into a hole", open_c, write_hole, false, false, 1},
+	{"write far out", open_c, write_tree, false, false, 7},
+	{"write that makes a tree", setup_inline, write_inline_to_tree, false, false, 7},
+	{"append", open_a, append, false, false, 3},
+	{"read", open_c, read_some, false, false, 1},
+	{"truncate to 0", open_a, truncate_all, false, false, 3},
+	{"truncate single pages to 0", open_c, truncate_all, false, false, 7},
+	{"truncate part", open_a, truncate_part, false, false, 7},
+	{"truncate part while held", open_a, truncate_part, true, false, 7},
+	{"truncate to 0 while held", open_a, truncate_all, true, false, 3},
+	{"truncate up", open_a, truncate_up, false, false, 1},
+	{"truncate, trying", open_a, truncate_try, true, false, 1},
+	{"punch", open_a, punch, false, false, 7},
+	{"punch while held", open_a, punch, true, false, 7},
+	{"punch single pages", open_c, punch_small, false, false, 3},
+	{"allocate", open_c, allocate, false, false, 7},
+	{"unlink", NULL, unlink_a, false, false, 3},
+	{"unlink while held", NULL, unlink_a, true, false, 3},
+	{"rename", NULL, rename_new, false, false, 1},
+	{"rename over", NULL, rename_over, false, false, 3},
+	{"rename over what is held", NULL, rename_over, true, false, 3},
+	{"map", open_a, map, false, false, 1},
+	{"map a hole", open_c, map_write_hole, false, false, 1},
+	{"unmap", setup_map, unmap, false, false, 1},
+	{"pin", open_a, pin, false, false, 1},
+	{"pin holes", open_c, pin_sparse, false, false, 7},
+	{"unpin", setup_pin, unpin, false, false, 1},
+	{"unpin that splits", setup_split, unpin, false, false, 7},
+	{"unpin that frees", setup_orphan, unpin, false, false, 1},
+	{"open the pool", NULL, attach, false, false, 7},
+	{"close the pool", setup_map, close_pool, false, false, 7},
+	{"reap", NULL, reap, false, true, 7},
+};
+
+const unsigned ops_count = sizeof ops / sizeof *ops;

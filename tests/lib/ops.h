@@ -1,0 +1,36 @@
+/*
+ * The public calls as single operations that can be killed anywhere: `setup` brings the child to where `run` is one call. A helper
+ * process (the "neighbour") holds pages that the operation touches, where that makes another path.
+ */
+#ifndef OPS_H
+#define OPS_H
+
+#include "pool.h"
+
+struct op_state {
+	const char *path;
+	pf_pool *pool;
+	pf_file *file, *other;
+	pf_map *map;
+	pf_pin *pin;
+	char *buffer; /* 4 MiB */
+};
+
+struct op {
+	const char *name;
+	void (*setup)(struct op_state *s);
+	void (*run)(struct op_state *s);
+	bool neighbour;  /* a live process holds page 300 and pages 0-1 of "a" */
+	bool dead;       /* a dead process is not yet reaped */
+	unsigned stride; /* of instructions, for long operations; 1: every */
+};
+
+extern const struct op ops[];
+extern const unsigned ops_count;
+
+/* The pool as every run begins: "a" of 3 MiB, "b" of 20 KiB, "c" with single pages and holes. */
+void ops_prepare(pf_pool *pool);
+/* Opens the pool and runs the setup. */
+void ops_setup(const struct op *op, const char *path, struct op_state *s);
+
+#endif

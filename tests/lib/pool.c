@@ -1,0 +1,112 @@
+/* Pools for tests, see pool.h. */
+#include "pool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+const char *pool_make(const char *name, unsigned mib)
+{
+	struct pf_mkfs_options o = {.size = (uint64_t)mib << 20};
+	const char *path = test_path("%s", name);
+
+	OK(pf_mkfs(path, &o));
+	return path;
+}
+
+pf_pool *pool_open(const char *path)
+{
+	pf_pool *pool;
+
+	OK(pf_pool_open(path, PF_POOL_NO_THREAD, &pool));
+	return pool;
+}
+
+struct pf_info pool_info(pf_pool *pool)
+{
+	struct pf_info info;
+
+	OK(pf_info(pool, &info));
+	return info;
+}
+
+static void print_violation(void *arg, const char *rule, const char *text)
+{
+	fprintf(stderr, "%s: %s: %s\n", (const char *)arg, rule, text);
+}
+
+void pool_check(pf_pool *pool, const char *what)
+{
+	OK(pf_reap(pool));
+	if (OK(pf_check(pool, print_violation, (void *)(uintptr_t)what)))
+		test_fail(__FILE__, __LINE__, "violations after %s", what);
+}
+
+static int unlink_one(void *arg, const char *name, const struct pf_stat *stat)
+{
+	(void)stat;
+	OK(pf_unlink(arg, name));
+	return 0;
+}
+
+void pool_empty(pf_pool *pool, const char *what)
+{
+	struct pf_info info;
+
+	OK(pf_list(pool, unlink_one, pool));
+	pool_check(pool, what);
+	info = pool_info(pool);
+	if (info.pages_free != info.pages_total)
+		test_fail(__FILE__, __LINE__,
+			  "%s: %lu of %lu pages are free (%lu member, %lu orphan, %lu quarantine)",
+			  what, (unsigned long)info.pages_free, (unsigned long)info.pages_total,
+			  (unsigned long)info.pages_member, (unsigned long)info.pages_orphan,
+			  (unsigned long)info.pages_quarantine);
+	if (info.inodes_free != info.inodes_total)
+		test_fail(__FILE__, __LINE__, "%s: %lu of %lu inodes are free", what,
+			  (unsigned long)info.inodes_free, (unsigned long)info.inodes_total);
+}
+
+static uint64_t word_at(uint64_t id, uint64_t offset)
+{
+	return (id + 1) * 0x9e3779b97f4a7c15ull ^ (offset / 8 + 1) * 0xbf58476d1ce4e5b9ull;
+}
+
+void pattern_fill(void *to, size_t length, uint64_t id, uint64_t offset)
+{
+	uint8_t *at = to;
+
+	for (size_t i = 0; i < length; i++)
+		at[i] = (uint8_t)(word_at(id, offset + i) >> (offset + i) % 8 * 8);
+}
+
+size_t pattern_differs(const void *bytes, size_t length, uint64_t id, uint64_t offset)
+{
+	const uint8_t *at = bytes;
+
+	for (size_t i = 0; i < length; i++)
+		if (at[i] != (uint8_t)(word_at(id, offset + i) >> (offset + i) % 8 * 8))
+			return i;
+	return length;
+}
+
+void pattern_file(pf_pool *pool, const char *name, size_t length, uint64_t id)
+{
+	char *bytes = malloc(length);
+	pf_file *f;
+
+	must(bytes);
+	pattern_fill(bytes, length, id, 0);
+	OK(pf_open(pool, name, PF_O_RDWR | PF_O_CREATE | PF_O_TRUNC, 0644, &f));
+	must_be(pf_write(f, bytes, length, 0), length);
+	OK(pf_close(f));
+	free(bytes);
+}

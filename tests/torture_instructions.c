@@ -1,0 +1,10 @@
+/* A process killed at any instruction of any public call leaves nothing wrong, lost or kept: every one of short calls. */
+/* test: suite=torture timeout=600 parallel=no */
+#include "kill.h"
+
+int main(void)
+{
+	kill_instructions(test_seconds() / 2, 1, false);
+	kill_instructions(test_seconds() / 2, 1, true);
+	return 0;
+}
