@@ -1,0 +1,142 @@
+/* Messages, operands, sizes and output of all commands. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+
+static void begin_message(void)
+{
+	fflush(stdout);
+	fprintf(stderr, "pinfold: %s%s", command_name() ? command_name() : "",
+		command_name() ? ": " : "");
+}
+
+static void message(const char *format, va_list args)
+{
+	begin_message();
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
+int complain(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	message(format, args);
+	va_end(args);
+	return EXIT_FAILED;
+}
+
+int complain_pf(const char *what)
+{
+	if (strstr(pf_message(), what))
+		return complain("%s", pf_message());
+	return complain("%s: %s", what, pf_message());
+}
+
+int complain_usage(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	message(format, args);
+	va_end(args);
+	return EXIT_USAGE;
+}
+
+bool split_operand(char *operand, char **pool, char **name)
+{
+	char *colon = strstr(operand, ":/");
+
+	if (!colon || colon == operand || !strncmp(operand, "./", 2))
+		return false;
+	*colon = 0;
+	*pool = operand;
+	*name = colon + 2;
+	return true;
+}
+
+bool parse_size(const char *text, uint64_t *bytes)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	unsigned shift = 0;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	*bytes = strtoull(text, &end, 10);
+	if (errno)
+		return false;
+	if (*end) {
+		unit = strchr(units, *end & ~32);
+		if (!unit || (end[1] && strcmp(end + 1, "iB") && strcmp(end + 1, "B")))
+			return false;
+		shift = 10 * (unsigned)(unit - units + 1);
+	}
+	if (*bytes > UINT64_MAX >> shift)
+		return false;
+	*bytes <<= shift;
+	return true;
+}
+
+const char *human(uint64_t bytes)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+	static char text[4][32];
+	static unsigned next;
+	char *to = text[next++ % 4];
+	double n = (double)bytes;
+	unsigned u = 0;
+
+	while (n >= 1024 && u < 5) {
+		n /= 1024;
+		u++;
+	}
+	snprintf(to, sizeof text[0], u ? "%.1f %s" : "%.0f %s", n, units[u]);
+	return to;
+}
+
+const char *timestamp(uint64_t ns)
+{
+	static char text[2][32];
+	static unsigned next;
+	char *to = text[next++ % 2];
+	time_t t = (time_t)(ns / 1000000000);
+	struct tm tm;
+
+	strftime(to, sizeof text[0], "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
+	return to;
+}
+
+pf_pool *open_pool(const char *path, unsigned flags)
+{
+	pf_pool *pool;
+
+	if (pf_pool_open(path, flags, &pool) < 0) {
+		complain_pf(path);
+		return NULL;
+	}
+	return pool;
+}
+
+int finish_output(void)
+{
+	if (fflush(stdout) || ferror(stdout))
+		return complain("standard output: %s", strerror(errno));
+	return EXIT_FINE;
+}
+
+int print_json(json_t *document)
+{
+	int rc = document ? json_dumpf(document, stdout, JSON_INDENT(2)) : -1;
+
+	json_decref(document);
+	putchar('\n');
+	return rc < 0 ? complain("standard output: %s", strerror(errno)) : finish_output();
+}

@@ -1,0 +1,283 @@
+/* ls, cat, mv, rm, truncate, punch. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+/* An operand that has to be a file in a pool. */
+static bool need_file(char *operand, char **pool, char **name)
+{
+	if (split_operand(operand, pool, name) && **name)
+		return true;
+	complain_usage("'%s' is not POOL:/name", operand);
+	return false;
+}
+
+/* ---- ls -------------------------------------------------------------------------------------------- */
+
+static int list_json(void *arg, const char *name, const struct pf_stat *s)
+{
+	json_array_append_new(arg,
+			      json_pack("{s:s, s:I, s:I, s:I, s:s, s:i, s:i, s:i}", "name", name,
+					"inode", (json_int_t)s->inode, "size", (json_int_t)s->size,
+					"allocated", (json_int_t)s->allocated, "mtime",
+					timestamp(s->mtime_ns), "mode", (int)s->mode, "uid",
+					(int)s->uid, "gid", (int)s->gid));
+	return 0;
+}
+
+static int list_line(void *arg, const char *name, const struct pf_stat *s)
+{
+	(void)arg;
+	printf("%12lu %12s  %s  %s\n", (unsigned long)s->size, human(s->allocated),
+	       timestamp(s->mtime_ns), name);
+	return 0;
+}
+
+static int run_ls(const struct options *o, char **operands, int count)
+{
+	char *path = operands[0], *name = NULL;
+	json_t *files = NULL;
+	pf_pool *pool;
+	int rc;
+
+	(void)count;
+	if (split_operand(operands[0], &path, &name) && *name)
+		return complain_usage("a pool has no directories; write '%s'", path);
+	pool = open_pool(path, PF_POOL_NO_THREAD);
+	if (!pool)
+		return EXIT_FAILED;
+	if (o->json)
+		files = json_array();
+	rc = pf_list(pool, o->json ? list_json : list_line, files);
+	if (rc < 0)
+		rc = complain_pf(path);
+	else if (o->json)
+		rc = print_json(json_pack("{s:i, s:O}", "schema", 1, "files", files));
+	else
+		rc = finish_output();
+	json_decref(files);
+	pf_pool_close(pool);
+	return rc;
+}
+
+const struct command cmd_ls = {"ls",
+			       "j",
+			       1,
+			       1,
+			       run_ls,
+			       "lists the files of a pool: size, memory, time of change, name\n"
+			       "usage: pinfold ls POOL[:/] [--json]\n"
+			       "Example: pinfold ls /dev/shm/pool"};
+
+/* ---- cat ------------------------------------------------------------------------------------------- */
+
+static int write_all(const char *bytes, size_t length)
+{
+	while (length) {
+		ssize_t n = write(STDOUT_FILENO, bytes, length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return complain("standard output: %s", strerror(errno));
+		bytes += n;
+		length -= (size_t)n;
+	}
+	return EXIT_FINE;
+}
+
+static int cat(pf_file *file, const char *what)
+{
+	enum { CHUNK = 1 << 20 };
+	char *buffer = malloc(CHUNK);
+	uint64_t at = 0;
+	ssize_t n = 1;
+	int rc = buffer ? EXIT_FINE : complain("no memory");
+
+	while (rc == EXIT_FINE && (n = pf_read(file, buffer, CHUNK, at)) > 0) {
+		rc = write_all(buffer, (size_t)n);
+		at += (uint64_t)n;
+	}
+	free(buffer);
+	return n < 0 ? complain_pf(what) : rc;
+}
+
+/* Opens POOL:/name and runs `use` on it. */
+static int with_file(char *operand, unsigned flags, int (*use)(pf_file *file, const char *name))
+{
+	char *path, *name;
+	pf_pool *pool;
+	pf_file *file;
+	int rc;
+
+	if (!need_file(operand, &path, &name))
+		return EXIT_USAGE;
+	pool = open_pool(path, PF_POOL_NO_THREAD);
+	if (!pool)
+		return EXIT_FAILED;
+	if (pf_open(pool, name, flags, 0, &file) < 0) {
+		rc = complain_pf(name);
+	} else {
+		rc = use(file, name);
+		pf_close(file);
+	}
+	pf_pool_close(pool);
+	return rc;
+}
+
+static int run_cat(const struct options *o, char **operands, int count)
+{
+	int rc = EXIT_FINE;
+
+	(void)o;
+	for (int i = 0; i < count && rc == EXIT_FINE; i++)
+		rc = with_file(operands[i], PF_O_RDONLY, cat);
+	return rc;
+}
+
+const struct command cmd_cat = {"cat",
+				"",
+				1,
+				-1,
+				run_cat,
+				"writes files of a pool to standard output\n"
+				"usage: pinfold cat POOL:/name...\n"
+				"Example: pinfold cat /dev/shm/pool:/model.bin | sha256sum"};
+
+/* ---- mv -------------------------------------------------------------------------------------------- */
+
+static int run_mv(const struct options *o, char **operands, int count)
+{
+	char *path, *from, *other, *to;
+	pf_pool *pool;
+	int rc;
+
+	(void)o, (void)count;
+	if (!need_file(operands[0], &path, &from) || !need_file(operands[1], &other, &to))
+		return EXIT_USAGE;
+	if (strcmp(path, other))
+		return complain("from pool %s to pool %s: use cp and rm", path, other);
+	pool = open_pool(path, PF_POOL_NO_THREAD);
+	if (!pool)
+		return EXIT_FAILED;
+	rc = pf_rename(pool, from, to) < 0 ? complain_pf(from) : EXIT_FINE;
+	pf_pool_close(pool);
+	return rc;
+}
+
+const struct command cmd_mv =
+	{"mv",
+	 "",
+	 2,
+	 2,
+	 run_mv,
+	 "renames a file; one that has the new name is replaced in the same step\n"
+	 "usage: pinfold mv POOL:/name POOL:/newname\n"
+	 "Example: pinfold mv /dev/shm/pool:/model.new /dev/shm/pool:/model.bin"};
+
+/* ---- rm -------------------------------------------------------------------------------------------- */
+
+static int rm_one(char *operand)
+{
+	char *path, *name;
+	pf_pool *pool;
+	int rc;
+
+	if (!need_file(operand, &path, &name))
+		return EXIT_USAGE;
+	pool = open_pool(path, PF_POOL_NO_THREAD);
+	if (!pool)
+		return EXIT_FAILED;
+	rc = pf_unlink(pool, name) < 0 ? complain_pf(name) : EXIT_FINE;
+	pf_pool_close(pool);
+	return rc;
+}
+
+static int run_rm(const struct options *o, char **operands, int count)
+{
+	int worst = EXIT_FINE;
+
+	(void)o;
+	for (int i = 0; i < count; i++) {
+		int rc = rm_one(operands[i]);
+
+		worst = rc > worst ? rc : worst;
+	}
+	return worst;
+}
+
+const struct command cmd_rm =
+	{"rm",
+	 "",
+	 1,
+	 -1,
+	 run_rm,
+	 "removes files; who holds their pages keeps them until it gives them back\n"
+	 "usage: pinfold rm POOL:/name...\n"
+	 "Example: pinfold rm /dev/shm/pool:/model.old"};
+
+/* ---- truncate, punch --------------------------------------------------------------------------------- */
+
+static const struct options *given;
+static uint64_t new_size;
+
+static int truncate_file(pf_file *file, const char *name)
+{
+	return pf_truncate(file, new_size, given->policy, (int)given->timeout_ms) < 0
+		       ? complain_pf(name)
+		       : EXIT_FINE;
+}
+
+static int run_truncate(const struct options *o, char **operands, int count)
+{
+	(void)count;
+	given = o;
+	if (!parse_size(operands[1], &new_size))
+		return complain_usage("'%s' is not a size", operands[1]);
+	return with_file(operands[0], PF_O_RDWR, truncate_file);
+}
+
+const struct command cmd_truncate =
+	{"truncate",
+	 "Pt",
+	 2,
+	 2,
+	 run_truncate,
+	 "sets the size of a file\n"
+	 "usage: pinfold truncate POOL:/name SIZE [--policy detach|wait|try] [--timeout MS]\n"
+	 "Never waits, unless asked to: held pages leave the file and stay with their holders.\n"
+	 "Example: pinfold truncate /dev/shm/pool:/log 64M"};
+
+static int punch_file(pf_file *file, const char *name)
+{
+	struct pf_stat stat;
+	uint64_t length = given->length;
+
+	if (pf_stat(file, &stat) < 0)
+		return complain_pf(name);
+	if (!given->has_length)
+		length = stat.size > given->offset ? stat.size - given->offset : 0;
+	return pf_punch(file, given->offset, length, given->policy, (int)given->timeout_ms) < 0
+		       ? complain_pf(name)
+		       : EXIT_FINE;
+}
+
+static int run_punch(const struct options *o, char **operands, int count)
+{
+	(void)count;
+	given = o;
+	return with_file(operands[0], PF_O_RDWR, punch_file);
+}
+
+const struct command cmd_punch = {
+	"punch",
+	"onPt",
+	1,
+	1,
+	run_punch,
+	"makes a hole in a file, which reads as zeros\n"
+	"usage: pinfold punch POOL:/name [--offset N] [--length N] [--policy detach|wait|try] [--timeout MS]\n"
+	"Example: pinfold punch /dev/shm/pool:/log --offset 0 --length 16M"};

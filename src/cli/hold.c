@@ -1,0 +1,177 @@
+/* hold: maps or pins a range until a signal, and can watch that its bytes stay what they were. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+
+struct held {
+	pf_map *map;
+	pf_pin *pin;
+	struct pf_chunk one; /* of a map */
+	const struct pf_chunk *chunk;
+	size_t chunks;
+};
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	stop = 1;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+}
+
+static double seconds_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static int take(pf_file *file, const struct options *o, uint64_t length, struct held *h)
+{
+	int rc;
+
+	if (!o->pin && !o->longterm) {
+		rc = pf_map_file(file, o->offset, length, PF_MAP_READ, &h->map);
+		if (rc < 0)
+			return rc;
+		h->one = (struct pf_chunk){.address = pf_map_address(h->map), .length = length};
+		h->chunk = &h->one;
+		h->chunks = 1;
+		return 0;
+	}
+	rc = pf_pin_file(file, o->offset, length, o->longterm ? PF_PIN_LONGTERM : 0, &h->pin);
+	if (rc == 0)
+		h->chunk = pf_pin_chunks(h->pin, &h->chunks);
+	return rc;
+}
+
+static void give_back(struct held *h)
+{
+	pf_unmap(h->map);
+	pf_unpin(h->pin);
+}
+
+/* ---- verifying ------------------------------------------------------------------------------------- */
+
+static unsigned char *copy_of(const struct held *h, uint64_t length)
+{
+	unsigned char *copy = malloc(length), *to = copy;
+
+	for (size_t i = 0; copy && i < h->chunks; i++) {
+		memcpy(to, h->chunk[i].address, h->chunk[i].length);
+		to += h->chunk[i].length;
+	}
+	return copy;
+}
+
+static int first_difference(const unsigned char *was, const unsigned char *is, uint64_t length,
+			    uint64_t offset)
+{
+	for (uint64_t i = 0; i < length; i++)
+		if (was[i] != is[i])
+			return complain("byte %lu changed while held: it was 0x%02x and is 0x%02x",
+					(unsigned long)(offset + i), was[i], is[i]);
+	return complain("bytes at %lu changed while held, and changed back", (unsigned long)offset);
+}
+
+static int compare(const struct held *h, const unsigned char *was, uint64_t offset)
+{
+	for (size_t i = 0; i < h->chunks; i++) {
+		if (memcmp(was, h->chunk[i].address, h->chunk[i].length))
+			return first_difference(was, h->chunk[i].address, h->chunk[i].length,
+						offset);
+		was += h->chunk[i].length;
+		offset += h->chunk[i].length;
+	}
+	return EXIT_FINE;
+}
+
+/* ---- holding --------------------------------------------------------------------------------------- */
+
+static int wait_until_over(const struct held *h, const struct options *o, uint64_t length)
+{
+	double end = o->seconds < 0 ? 1e300 : seconds_now() + o->seconds;
+	unsigned char *was = o->verify ? copy_of(h, length) : NULL;
+	int rc = o->verify && !was ? complain("no memory for a copy of %s", human(length))
+				   : EXIT_FINE;
+
+	if (rc == EXIT_FINE) {
+		puts("held");
+		rc = finish_output();
+	}
+	while (rc == EXIT_FINE && !stop && seconds_now() < end) {
+		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+		if (was)
+			rc = compare(h, was, o->offset);
+	}
+	free(was);
+	return rc;
+}
+
+static int hold(pf_file *file, const char *name, const struct options *o)
+{
+	struct held h = {0};
+	uint64_t length = o->length;
+	struct pf_stat stat;
+	int rc;
+
+	if (pf_stat(file, &stat) < 0)
+		return complain_pf(name);
+	if (!o->has_length)
+		length = stat.size > o->offset ? stat.size - o->offset : 0;
+	if (take(file, o, length, &h) < 0)
+		return complain_pf(name);
+	rc = wait_until_over(&h, o, length);
+	give_back(&h);
+	return rc;
+}
+
+static int run_hold(const struct options *o, char **operands, int count)
+{
+	char *path, *name;
+	pf_pool *pool;
+	pf_file *file;
+	int rc;
+
+	(void)count;
+	if (!split_operand(operands[0], &path, &name) || !*name)
+		return complain_usage("'%s' is not POOL:/name", operands[0]);
+	if (o->map + o->pin + o->longterm != 1)
+		return complain_usage("one of --map, --pin and --longterm says how to hold");
+	catch_signals();
+	pool = open_pool(path, 0);
+	if (!pool)
+		return EXIT_FAILED;
+	if (pf_open(pool, name, PF_O_RDONLY, 0, &file) < 0) {
+		rc = complain_pf(name);
+	} else {
+		rc = hold(file, name, o);
+		pf_close(file);
+	}
+	pf_pool_close(pool);
+	return rc;
+}
+
+const struct command cmd_hold = {
+	"hold",
+	"mplonfv",
+	1,
+	1,
+	run_hold,
+	"maps or pins a file and keeps it, to try things out\n"
+	"usage: pinfold hold POOL:/name --map|--pin|--longterm [--offset N] [--length N] [--for SECONDS] [--verify]\n"
+	"Prints 'held' once it holds. --verify fails if a held byte changes; for files that nobody writes in place.\n"
+	"Example: pinfold hold /dev/shm/pool:/model.bin --longterm --verify & pinfold who /dev/shm/pool"};

@@ -1,0 +1,223 @@
+/* mkfs, info, reap, fsck, recover. */
+#include <string.h>
+
+#include "cli/cli.h"
+
+/* ---- mkfs ------------------------------------------------------------------------------------------ */
+
+static int run_mkfs(const struct options *o, char **operands, int count)
+{
+	struct pf_mkfs_options mkfs = {
+		.size = o->size,
+		.inodes = o->inodes,
+		.flags = (o->sparse ? PF_MKFS_SPARSE : 0) | (o->is_volatile ? PF_MKFS_VOLATILE : 0),
+	};
+
+	(void)count;
+	if (pf_mkfs(operands[0], &mkfs) < 0)
+		return complain_pf(operands[0]);
+	return EXIT_FINE;
+}
+
+const struct command cmd_mkfs = {
+	"mkfs",
+	"siSV",
+	1,
+	1,
+	run_mkfs,
+	"makes a pool\n"
+	"usage: pinfold mkfs POOL --size SIZE [--inodes N] [--sparse] [--volatile]\n"
+	"POOL is a new file on tmpfs, hugetlbfs or a DAX file system, or a /dev/dax node (no --size: all of it).\n"
+	"Example: pinfold mkfs /dev/shm/pool --size 1G"};
+
+/* ---- info ------------------------------------------------------------------------------------------ */
+
+static json_t *info_json(const char *path, const struct pf_info *i)
+{
+	return json_pack(
+		"{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:i, s:{s:s, s:I}, s:s?}",
+		"schema", 1, "pool", path, "device", i->device, "durability", i->durability, "size",
+		(json_int_t)i->size, "granule", (json_int_t)i->granule, "host_page_size",
+		(json_int_t)i->host_page_size, "pages", "total", (json_int_t)i->pages_total, "free",
+		(json_int_t)i->pages_free, "member", (json_int_t)i->pages_member, "orphan",
+		(json_int_t)i->pages_orphan, "quarantine", (json_int_t)i->pages_quarantine,
+		"inodes", "total", (json_int_t)i->inodes_total, "free", (json_int_t)i->inodes_free,
+		"processes", (int)i->processes, "runtime", "path", i->runtime_path, "bytes",
+		(json_int_t)i->runtime_bytes, "huge_hint", i->huge_hint);
+}
+
+static void print_pages(const char *what, uint64_t pages)
+{
+	printf("  %-12s %10lu pages  %12s\n", what, (unsigned long)pages,
+	       human(pages * PF_PAGE_SIZE));
+}
+
+static int print_info(const char *path, const struct pf_info *i)
+{
+	printf("pool         %s\n", path);
+	printf("device       %s, %s, %s\n", i->device, i->durability, human(i->size));
+	printf("pages        host %s, granule %s\n", human(i->host_page_size), human(i->granule));
+	if (i->huge_hint)
+		printf("             for huge pages: %s\n", i->huge_hint);
+	print_pages("total", i->pages_total);
+	print_pages("free", i->pages_free);
+	print_pages("in files", i->pages_member);
+	print_pages("orphaned", i->pages_orphan);
+	print_pages("quarantine", i->pages_quarantine);
+	printf("files        %lu of at most %lu\n",
+	       (unsigned long)(i->inodes_total - i->inodes_free), (unsigned long)i->inodes_total);
+	printf("processes    %u, this one included\n", i->processes);
+	printf("runtime      %s, %s\n", i->runtime_path[0] ? i->runtime_path : "memfd",
+	       human(i->runtime_bytes));
+	return finish_output();
+}
+
+static int run_info(const struct options *o, char **operands, int count)
+{
+	pf_pool *pool = open_pool(operands[0], 0);
+	struct pf_info info;
+	int rc;
+
+	(void)count;
+	if (!pool)
+		return EXIT_FAILED;
+	if (pf_info(pool, &info) < 0)
+		rc = complain_pf(operands[0]);
+	else
+		rc = o->json ? print_json(info_json(operands[0], &info))
+			     : print_info(operands[0], &info);
+	pf_pool_close(pool);
+	return rc;
+}
+
+const struct command cmd_info = {"info",
+				 "j",
+				 1,
+				 1,
+				 run_info,
+				 "shows size, use and page size of a pool\n"
+				 "usage: pinfold info POOL [--json]\n"
+				 "Example: pinfold info /dev/shm/pool --json"};
+
+/* ---- reap ------------------------------------------------------------------------------------------ */
+
+static int run_reap(const struct options *o, char **operands, int count)
+{
+	pf_pool *pool = open_pool(operands[0], 0);
+	int reaped;
+
+	(void)o, (void)count;
+	if (!pool)
+		return EXIT_FAILED;
+	reaped = pf_reap(pool);
+	if (reaped < 0)
+		complain_pf(operands[0]);
+	else
+		printf("reaped %d\n", reaped);
+	pf_pool_close(pool);
+	return reaped < 0 ? EXIT_FAILED : finish_output();
+}
+
+const struct command cmd_reap = {
+	"reap",
+	"",
+	1,
+	1,
+	run_reap,
+	"gives back what killed processes held\n"
+	"usage: pinfold reap POOL\n"
+	"Returns after everything that can leave quarantine has left. (Processes that have the pool open do this by themselves.)\n"
+	"Example: pinfold reap /dev/shm/pool"};
+
+/* ---- fsck ------------------------------------------------------------------------------------------ */
+
+struct violations {
+	json_t *list; /* NULL: print them */
+	unsigned long count;
+};
+
+static void tell(void *arg, const char *rule, const char *text)
+{
+	struct violations *v = arg;
+
+	v->count++;
+	if (v->list)
+		json_array_append_new(v->list, json_pack("{s:s, s:s}", "rule", rule, "text", text));
+	else
+		printf("%s: %s\n", rule, text);
+}
+
+static int check_live(const char *path, struct violations *v)
+{
+	pf_pool *pool = open_pool(path, 0);
+	int rc;
+
+	if (!pool)
+		return -1;
+	rc = pf_check(pool, tell, v);
+	if (rc < 0)
+		complain_pf(path);
+	pf_pool_close(pool);
+	return rc;
+}
+
+static int run_fsck(const struct options *o, char **operands, int count)
+{
+	struct violations v = {.list = o->json ? json_array() : NULL};
+	int rc = 0;
+
+	(void)count;
+	if (o->live) {
+		rc = check_live(operands[0], &v);
+	} else {
+		rc = pf_fsck(operands[0], tell, &v);
+		if (rc < 0)
+			complain_pf(operands[0]);
+	}
+	if (rc < 0) {
+		json_decref(v.list);
+		return EXIT_FAILED;
+	}
+	if (o->json)
+		rc = print_json(json_pack("{s:i, s:b, s:o}", "schema", 1, "clean", v.count == 0,
+					  "violations", v.list));
+	else if (v.count == 0)
+		rc = (puts("clean"), finish_output());
+	return rc == EXIT_FINE && v.count == 0 ? EXIT_FINE : EXIT_FAILED;
+}
+
+const struct command cmd_fsck = {
+	"fsck",
+	"jL",
+	1,
+	1,
+	run_fsck,
+	"checks a pool\n"
+	"usage: pinfold fsck POOL [--live] [--json]\n"
+	"Reads the media and changes nothing; exit code 1 if anything is wrong. While processes change the pool its media\n"
+	"is in motion: --live opens the pool instead and checks all rules beside them.\n"
+	"Example: pinfold fsck /dev/shm/pool"};
+
+/* ---- recover --------------------------------------------------------------------------------------- */
+
+static int run_recover(const struct options *o, char **operands, int count)
+{
+	pf_pool *pool = open_pool(operands[0], o->force ? PF_POOL_FORCE : 0);
+
+	(void)count;
+	if (!pool)
+		return EXIT_FAILED;
+	pf_pool_close(pool);
+	return EXIT_FINE;
+}
+
+const struct command cmd_recover = {
+	"recover",
+	"F",
+	1,
+	1,
+	run_recover,
+	"opens and closes a pool, which recovers it\n"
+	"usage: pinfold recover POOL [--force]\n"
+	"--force takes a pool whose runtime is lost, or that another machine left open. Only when nobody uses it.\n"
+	"Example: pinfold recover /dev/shm/pool --force"};
