@@ -93,7 +93,7 @@ static bool recount_block(struct rt_self *me, struct pages *p, uint64_t first, u
 	step("recount: words loaded");
 	sum_accounting(&s);
 	/* Pairs with the thief's CAS and fence: a sum that has a later section comes with a flag that is gone. */
-	atomic_thread_fence(memory_order_acquire);
+	memory_fence(memory_order_acquire);
 	for (uint64_t i = 0; i < BLOCK_PAGES; i++) {
 		if (!s.word[i])
 			continue;

@@ -108,7 +108,7 @@ static int join_mapped(struct rt *rt)
 	if (rc < 0)
 		return rc;
 	step("attach: slot claimed");
-	atomic_thread_fence(memory_order_seq_cst); /* pairs with the last closer's */
+	memory_fence(memory_order_seq_cst); /* pairs with the last closer's */
 	if (load_acquire(&rt->header->state) == RT_READY) {
 		record_adopt(rt);
 		return 0;
@@ -460,7 +460,7 @@ static void end_if_last(struct rt *rt, int (*finish)(void *arg, struct rt_self *
 		return;
 	if (slots_empty(rt) && cas(&rt->header->state, &state, RT_CLOSING)) {
 		store_relaxed(&rt->header->builder, (uint64_t)getpid());
-		atomic_thread_fence(memory_order_seq_cst); /* pairs with a joiner's */
+		memory_fence(memory_order_seq_cst); /* pairs with a joiner's */
 		step("detach: closing");
 		if (slots_empty(rt) && slot_claim(rt) == 0) {
 			local_renew(rt);
@@ -481,7 +481,7 @@ void rt_detach(struct rt *rt, int (*finish)(void *arg, struct rt_self *me), void
 		release_rows(rt);
 		slot_release(rt);
 		step("detach: slot free");
-		atomic_thread_fence(memory_order_seq_cst);
+		memory_fence(memory_order_seq_cst);
 		if (rt->head)
 			end_if_last(rt, finish, arg);
 		unmap_file(rt);
