@@ -1,0 +1,594 @@
+/*
+ * The demonstration behind "make run": a real tree's files in a pool, processes that map, pin, read and compare them while others
+ * truncate, replace and delete them and one reads from disk into pinned pages; one of them is killed again and again. At the end nothing
+ * may have leaked, and no held byte may have changed.
+ *
+ *   run SOURCE SECONDS SCRATCH
+ *
+ * Files only ever get shorter by whole pages, are replaced whole, or deleted: so what a process holds is, to the byte, the beginning of the
+ * source file, and has to stay that for as long as it is held.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <liburing.h>
+#include <pinfold.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MIB       (1ul << 20)
+#define FILES_MAX 20000
+#define WORKERS   5
+#define IO_BYTES  (32 * MIB)
+#define IO_BLOCK  (1 * MIB)
+#define KILL_NS   120000000L
+#define DISK_FILE "from-disk.buffer"
+#define BIGGEST   (64 * MIB) /* of one source file */
+
+/* What the processes count together. */
+struct counts {
+	_Atomic unsigned long held, compared_bytes, read, truncated, replaced, deleted, changed,
+		wrong, disk_bytes;
+	_Atomic unsigned long registered, errors;
+	_Atomic int no_direct, no_register, stop;
+};
+
+struct source {
+	char *path, *name;
+	size_t size;
+};
+
+static struct source *files;
+static size_t count, skipped, total;
+static struct counts *counts;
+static char pool_path[64];
+static const char *root, *scratch;
+static size_t budget;
+
+static double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void die(const char *what, int pf)
+{
+	fprintf(stderr, "run: %s: %s\n", what, pf ? pf_message() : strerror(errno));
+	if (pool_path[0])
+		unlink(pool_path);
+	exit(1);
+}
+
+/* ---- the source tree ------------------------------------------------------------------------------- */
+
+static int add_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	char *name;
+
+	(void)ftw;
+	if (type != FTW_F || !S_ISREG(st->st_mode) || !st->st_size)
+		return 0;
+	name = strdup(path + strlen(root) + 1);
+	if (!name)
+		return -1;
+	for (char *c = name; *c; c++)
+		if (*c == '/')
+			*c = '%';
+	if (count == FILES_MAX || strlen(name) > PF_NAME_MAX || (size_t)st->st_size > BIGGEST ||
+	    total + (size_t)st->st_size > budget || access(path, R_OK)) {
+		skipped++;
+		free(name);
+		return 0;
+	}
+	files[count++] = (struct source){strdup(path), name, (size_t)st->st_size};
+	total += ((size_t)st->st_size + 4095) & ~4095ul;
+	return 0;
+}
+
+/* A third of what is free in /dev/shm at most, as the pool is three times the tree. */
+static void read_tree(void)
+{
+	struct statvfs vfs;
+
+	if (statvfs("/dev/shm", &vfs) < 0)
+		die("/dev/shm", 0);
+	budget = (size_t)vfs.f_bavail * vfs.f_frsize / 4;
+	if (budget > 1024 * MIB)
+		budget = 1024 * MIB;
+	files = calloc(FILES_MAX, sizeof *files);
+	if (!files || nftw(root, add_file, 16, FTW_PHYS) < 0)
+		die(root, 0);
+	if (!count) {
+		fprintf(stderr, "run: no files below %s (or no room in /dev/shm)\n", root);
+		exit(1);
+	}
+}
+
+static char *source_bytes(const struct source *s)
+{
+	char *bytes = malloc(s->size);
+	int fd = open(s->path, O_RDONLY | O_CLOEXEC);
+	size_t at = 0;
+
+	while (bytes && fd >= 0 && at < s->size) {
+		ssize_t n = read(fd, bytes + at, s->size - at);
+
+		if (n <= 0)
+			break;
+		at += (size_t)n;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (at == s->size)
+		return bytes;
+	free(bytes);
+	return NULL;
+}
+
+/* ---- files into the pool ----------------------------------------------------------------------------- */
+
+/* Whole, or not at all: under another name first. */
+static int publish(pf_pool *pool, const struct source *s)
+{
+	char temporary[64], *bytes = source_bytes(s);
+	pf_file *file;
+	int rc;
+
+	snprintf(temporary, sizeof temporary, ".new-%d", (int)getpid());
+	if (!bytes)
+		return -EIO;
+	rc = pf_open(pool, temporary, PF_O_RDWR | PF_O_CREATE | PF_O_TRUNC, 0644, &file);
+	if (rc == 0) {
+		rc = pf_allocate(file, 0, s->size);
+		if (rc == 0 && pf_write(file, bytes, s->size, 0) != (ssize_t)s->size)
+			rc = -EIO;
+		pf_close(file);
+		if (rc == 0)
+			rc = pf_rename(pool, temporary, s->name);
+		if (rc < 0)
+			pf_unlink(pool, temporary);
+	}
+	free(bytes);
+	return rc;
+}
+
+/* ---- workers --------------------------------------------------------------------------------------- */
+
+static pf_pool *open_pool(void)
+{
+	pf_pool *pool;
+
+	if (pf_pool_open(pool_path, 0, &pool) < 0) {
+		fprintf(stderr, "run: worker: %s\n", pf_message());
+		atomic_fetch_add(&counts->errors, 1);
+		exit(1);
+	}
+	return pool;
+}
+
+/* Held bytes are the beginning of the source, now and at every later look. */
+static void watch(const struct pf_chunk *chunk, size_t chunks, const char *bytes)
+{
+	for (int look = 0; look < 4 && !atomic_load(&counts->stop); look++) {
+		const char *expected = bytes;
+
+		for (size_t i = 0; i < chunks; i++) {
+			if (memcmp(chunk[i].address, expected, chunk[i].length))
+				atomic_fetch_add(look ? &counts->changed : &counts->wrong, 1);
+			expected += chunk[i].length;
+			atomic_fetch_add(&counts->compared_bytes, chunk[i].length);
+		}
+		usleep(500u << look);
+	}
+	atomic_fetch_add(&counts->held, 1);
+}
+
+static void hold_by_map(pf_file *file, size_t size, const char *bytes)
+{
+	struct pf_chunk one = {.length = size};
+	pf_map *map;
+
+	if (pf_map_file(file, 0, size, PF_MAP_READ, &map) < 0)
+		return;
+	one.address = pf_map_address(map);
+	watch(&one, 1, bytes);
+	pf_unmap(map);
+}
+
+static void hold_by_pin(pf_file *file, size_t size, const char *bytes)
+{
+	const struct pf_chunk *chunk;
+	size_t n;
+	pf_pin *pin;
+
+	if (pf_pin_file(file, 0, size, rand() % 2 ? PF_PIN_LONGTERM : 0, &pin) < 0)
+		return;
+	chunk = pf_pin_chunks(pin, &n);
+	watch(chunk, n, bytes);
+	pf_unpin(pin);
+}
+
+/* A read that no truncation went through is the source too. */
+static void compare_read(pf_file *file, size_t size, const char *bytes)
+{
+	char *buffer = malloc(size);
+	struct pf_stat before, after;
+	ssize_t n;
+
+	if (buffer && pf_stat(file, &before) == 0 && (n = pf_read(file, buffer, size, 0)) >= 0 &&
+	    pf_stat(file, &after) == 0 && after.size == before.size && before.size >= (uint64_t)n) {
+		if (memcmp(buffer, bytes, (size_t)n))
+			atomic_fetch_add(&counts->wrong, 1);
+		atomic_fetch_add(&counts->read, 1);
+		atomic_fetch_add(&counts->compared_bytes, (unsigned long)n);
+	}
+	free(buffer);
+}
+
+static void use_file(pf_pool *pool, const struct source *s)
+{
+	char *bytes = source_bytes(s);
+	struct pf_stat stat;
+	pf_file *file;
+
+	if (bytes && pf_open(pool, s->name, PF_O_RDONLY, 0, &file) == 0) {
+		if (pf_stat(file, &stat) == 0 && stat.size && stat.size <= s->size) {
+			switch (rand() % 3) {
+			case 0:
+				hold_by_map(file, stat.size, bytes);
+				break;
+			case 1:
+				hold_by_pin(file, stat.size, bytes);
+				break;
+			default:
+				compare_read(file, stat.size, bytes);
+			}
+		}
+		pf_close(file);
+	}
+	free(bytes);
+}
+
+/* Some files are used much more than others, so that processes meet at them. */
+static const struct source *pick(void)
+{
+	size_t popular = count < 50 ? count : 50;
+
+	return &files[(size_t)rand() % (rand() % 4 ? popular : count)];
+}
+
+static void reader(pf_pool *pool)
+{
+	while (!atomic_load(&counts->stop))
+		use_file(pool, pick());
+}
+
+static void shorten(pf_pool *pool, const struct source *s)
+{
+	static const enum pf_policy policies[] = {PF_DETACH, PF_DETACH, PF_WAIT, PF_TRY};
+	struct pf_stat stat;
+	pf_file *file;
+
+	if (pf_open(pool, s->name, PF_O_RDWR, 0, &file) < 0)
+		return;
+	if (pf_stat(file, &stat) == 0 && stat.size > 4096 &&
+	    pf_truncate(file, (stat.size / 2) & ~4095ull, policies[rand() % 4], 2) == 0)
+		atomic_fetch_add(&counts->truncated, 1);
+	pf_close(file);
+}
+
+static void changer(pf_pool *pool)
+{
+	while (!atomic_load(&counts->stop)) {
+		const struct source *s = pick();
+
+		switch (rand() % 4) {
+		case 0:
+			shorten(pool, s);
+			break;
+		case 1:
+			if (pf_unlink(pool, s->name) == 0)
+				atomic_fetch_add(&counts->deleted, 1);
+			break;
+		default:
+			if (publish(pool, s) == 0)
+				atomic_fetch_add(&counts->replaced, 1);
+		}
+	}
+}
+
+/* ---- from disk into pinned pages ---------------------------------------------------------------------- */
+
+static char disk_byte(size_t at)
+{
+	return (char)((at / 4096 * 2654435761u >> 7) + at % 4096 * 31);
+}
+
+/* As much of the pin as may be locked. */
+static size_t register_pin(struct io_uring *ring, const struct pf_chunk *chunk, size_t chunks,
+			   struct iovec *iov)
+{
+	size_t n = 0, bytes = 0;
+
+	for (size_t i = 0; i < chunks; i++)
+		for (size_t at = 0; at + IO_BLOCK <= chunk[i].length && n < IO_BYTES / IO_BLOCK;
+		     at += IO_BLOCK)
+			iov[n++] = (struct iovec){(char *)chunk[i].address + at, IO_BLOCK};
+	while (n && io_uring_register_buffers(ring, iov, (unsigned)n) < 0)
+		n /= 2;
+	bytes = n * IO_BLOCK;
+	atomic_store(&counts->registered, bytes);
+	if (!n)
+		atomic_store(&counts->no_register, 1);
+	return n;
+}
+
+static void read_round(struct io_uring *ring, int fd, const struct iovec *iov, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+
+		io_uring_prep_read_fixed(sqe, fd, iov[i].iov_base, IO_BLOCK, i * IO_BLOCK, (int)i);
+	}
+	if (io_uring_submit_and_wait(ring, (unsigned)n) < 0)
+		exit(1);
+	for (size_t i = 0; i < n; i++) {
+		struct io_uring_cqe *cqe;
+
+		if (io_uring_wait_cqe(ring, &cqe) == 0) {
+			if (cqe->res == (int)IO_BLOCK)
+				atomic_fetch_add(&counts->disk_bytes, IO_BLOCK);
+			io_uring_cqe_seen(ring, cqe);
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		for (size_t at = 0; at < IO_BLOCK; at += 511)
+			if (((char *)iov[i].iov_base)[at] != disk_byte(i * IO_BLOCK + at))
+				atomic_fetch_add(&counts->changed, 1);
+}
+
+static void disk_reader(pf_pool *pool)
+{
+	struct iovec iov[IO_BYTES / IO_BLOCK];
+	const struct pf_chunk *chunk;
+	struct io_uring ring;
+	pf_file *file;
+	pf_pin *pin;
+	size_t chunks, n;
+	int fd = open(scratch, O_RDONLY | O_DIRECT | O_CLOEXEC);
+
+	if (fd < 0) {
+		atomic_store(&counts->no_direct, 1);
+		fd = open(scratch, O_RDONLY | O_CLOEXEC);
+	}
+	if (fd < 0 || io_uring_queue_init(64, &ring, 0) < 0 ||
+	    pf_open(pool, DISK_FILE, PF_O_RDWR | PF_O_CREATE, 0644, &file) < 0 ||
+	    pf_allocate(file, 0, IO_BYTES) < 0 ||
+	    pf_pin_file(file, 0, IO_BYTES, PF_PIN_WRITE | PF_PIN_LONGTERM, &pin) < 0) {
+		atomic_store(&counts->no_register, 1);
+		reader(pool);
+		return;
+	}
+	/* Its file may lose its name: the pin holds the pages. */
+	pf_unlink(pool, DISK_FILE);
+	chunk = pf_pin_chunks(pin, &chunks);
+	n = register_pin(&ring, chunk, chunks, iov);
+	while (n && !atomic_load(&counts->stop))
+		read_round(&ring, fd, iov, n);
+	io_uring_queue_exit(&ring); /* the I/O is over before the pin is */
+	pf_unpin(pin);
+	pf_close(file);
+	if (!n)
+		reader(pool);
+}
+
+static pid_t start(unsigned which)
+{
+	static unsigned starts;
+	pf_pool *pool;
+	pid_t pid;
+
+	starts++;
+	fflush(NULL);
+	pid = fork();
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGINT, SIG_DFL);
+	srand((unsigned)getpid() + starts);
+	pool = open_pool();
+	if (which < 2)
+		reader(pool);
+	else if (which < 4)
+		changer(pool);
+	else
+		disk_reader(pool);
+	pf_pool_close(pool);
+	exit(0);
+}
+
+/* ---- the run --------------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
+static void make_scratch(void)
+{
+	int fd = open(scratch, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	char *bytes = malloc(IO_BYTES);
+
+	if (fd < 0 || !bytes)
+		die(scratch, 0);
+	for (size_t i = 0; i < IO_BYTES; i++)
+		bytes[i] = disk_byte(i);
+	if (write(fd, bytes, IO_BYTES) != (ssize_t)IO_BYTES || fsync(fd) < 0)
+		die(scratch, 0);
+	close(fd);
+	free(bytes);
+}
+
+struct worst {
+	unsigned long kills;
+	uint64_t orphan, quarantine;
+	size_t holders;
+};
+
+static int count_holder(void *arg, const struct pf_holder *h)
+{
+	(void)h;
+	++*(size_t *)arg;
+	return 0;
+}
+
+static void look(pf_pool *pool, struct worst *w)
+{
+	struct pf_info info;
+	size_t holders = 0;
+
+	if (pf_info(pool, &info) < 0 || pf_holders(pool, count_holder, &holders) < 0)
+		return;
+	w->orphan = info.pages_orphan > w->orphan ? info.pages_orphan : w->orphan;
+	w->quarantine =
+		info.pages_quarantine > w->quarantine ? info.pages_quarantine : w->quarantine;
+	w->holders = holders > w->holders ? holders : w->holders;
+}
+
+static void run_workers(pf_pool *pool, double duration, struct worst *w)
+{
+	double end = seconds() + duration;
+	pid_t pid[WORKERS];
+
+	for (unsigned i = 0; i < WORKERS; i++)
+		pid[i] = start(i);
+	while (seconds() < end && !interrupted) {
+		unsigned victim = (unsigned)rand() % WORKERS;
+
+		nanosleep(&(struct timespec){.tv_nsec = KILL_NS}, NULL);
+		look(pool, w);
+		kill(pid[victim], SIGKILL);
+		waitpid(pid[victim], NULL, 0);
+		w->kills++;
+		pid[victim] = start(victim);
+	}
+	/* Half are told to stop, half are killed with what they hold. */
+	for (unsigned i = 0; i < WORKERS; i += 2)
+		kill(pid[i], SIGKILL);
+	atomic_store(&counts->stop, 1);
+	for (unsigned i = 0; i < WORKERS; i++)
+		waitpid(pid[i], NULL, 0);
+}
+
+static void print_violation(void *arg, const char *rule, const char *text)
+{
+	unsigned long *early = arg;
+
+	printf("violation of %s: %s\n", rule, text);
+	if (!strcmp(rule, "count") || !strcmp(rule, "member") || !strcmp(rule, "quarantine"))
+		++*early;
+}
+
+static int remove_one(void *arg, const char *name, const struct pf_stat *stat)
+{
+	(void)stat;
+	return pf_unlink(arg, name);
+}
+
+static void report(const struct worst *w, double copy_seconds)
+{
+	printf("\nWhat happened\n");
+	printf("  %zu files, %.1f MiB, copied into the pool in %.1f s (%zu skipped)\n", count,
+	       (double)total / MIB, copy_seconds, skipped);
+	printf("  %lu times a file was mapped or pinned and watched, %lu times read; %.1f MiB compared with the source\n",
+	       counts->held, counts->read, (double)counts->compared_bytes / MIB);
+	printf("  meanwhile %lu truncations, %lu replacements, %lu deletions\n", counts->truncated,
+	       counts->replaced, counts->deleted);
+	printf("  %.1f MiB read from disk into pinned pages, %.1f MiB of them registered once with io_uring%s%s\n",
+	       (double)counts->disk_bytes / MIB, (double)counts->registered / MIB,
+	       counts->registered < IO_BYTES ? " (RLIMIT_MEMLOCK allows no more)" : "",
+	       counts->no_direct ? " (no O_DIRECT here)" : "");
+	printf("  %lu processes killed; at the worst look %.1f MiB were held but in no file, %.1f MiB in quarantine, %zu holds\n\n",
+	       w->kills, (double)w->orphan * 4096 / MIB, (double)w->quarantine * 4096 / MIB,
+	       w->holders);
+}
+
+/* Everything given back and removed: every page is free, or it leaked. */
+static int verdict(pf_pool *pool)
+{
+	unsigned long early = counts->changed, wrong = counts->wrong;
+	struct pf_info info;
+	int violations, reaped = pf_reap(pool);
+
+	violations = pf_check(pool, print_violation, &early);
+	if (reaped < 0 || violations < 0 || pf_list(pool, remove_one, pool) < 0 ||
+	    pf_reap(pool) < 0 || pf_info(pool, &info) < 0)
+		die("check", 1);
+	printf("rules violated: %d\n", violations);
+	printf("bytes that differed from the source: %lu\n", wrong);
+	printf("leaked pages: %lu\n", (unsigned long)(info.pages_total - info.pages_free));
+	printf("pages freed early: %lu\n", early);
+	return violations || wrong || early || counts->errors ||
+	       info.pages_free != info.pages_total;
+}
+
+int main(int argc, char **argv)
+{
+	struct pf_mkfs_options o = {0};
+	struct worst worst = {0};
+	double begin;
+	pf_pool *pool;
+	int failed;
+
+	if (argc != 4) {
+		fprintf(stderr, "usage: %s SOURCE SECONDS SCRATCH\n", argv[0]);
+		return 2;
+	}
+	root = argv[1];
+	scratch = argv[3];
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	read_tree();
+	counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	if (counts == MAP_FAILED)
+		die("mmap", 0);
+	signal(SIGINT, on_interrupt);
+	signal(SIGTERM, on_interrupt);
+	make_scratch();
+
+	snprintf(pool_path, sizeof pool_path, "/dev/shm/pinfold-run.%d", (int)getpid());
+	o.size = 2 * total + 6 * IO_BYTES;
+	o.inodes = 2 * count + 1000;
+	printf("pool: %s, %.1f MiB; source: %s; %s s of work\n", pool_path, (double)o.size / MIB,
+	       root, argv[2]);
+	if (pf_mkfs(pool_path, &o) < 0 || pf_pool_open(pool_path, 0, &pool) < 0)
+		die("pool", 1);
+	begin = seconds();
+	for (size_t i = 0; i < count; i++)
+		if (publish(pool, &files[i]) < 0)
+			die(files[i].name, 1);
+	begin = seconds() - begin;
+	run_workers(pool, atof(argv[2]), &worst);
+	report(&worst, begin);
+	failed = verdict(pool);
+	pf_pool_close(pool);
+	unlink(pool_path);
+	unlink(scratch);
+	puts(failed ? "\nSomething is wrong." : "\nAll is well.");
+	return failed || interrupted;
+}
