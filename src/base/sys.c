@@ -90,9 +90,14 @@ int sys_ftruncate(int fd, off_t length)
 
 int sys_fallocate(int fd, int mode, off_t offset, off_t length)
 {
+	int rc;
+
 	if (fails() || refused(stand_in_refuses_fallocate(fd, mode)))
 		return -1;
-	return fallocate(fd, mode, offset, length);
+	do
+		rc = fallocate(fd, mode, offset, length);
+	while (rc < 0 && errno == EINTR); /* tmpfs gives up, and undoes, for any signal */
+	return rc;
 }
 
 int sys_unlinkat(int dir, const char *name, int flags)

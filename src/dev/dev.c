@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -269,6 +270,32 @@ int dev_discard(struct dev *dev, uint64_t offset, uint64_t length)
 
 /* ---- the media's lock ------------------------------------------------------------------------------- */
 
+/* From /proc/locks: "1: FLOCK  ADVISORY  WRITE 4711 00:1a:4242 0 EOF". 0: not known. */
+static unsigned lock_holder(struct dev *dev)
+{
+	unsigned pid, found = 0, major_, minor_;
+	unsigned long inode;
+	char line[256];
+	FILE *f = fopen("/proc/locks", "re");
+
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "%*d: FLOCK %*s WRITE %u %x:%x:%lu", &pid, &major_, &minor_,
+			   &inode) == 4 &&
+		    inode == dev->identity.inode && makedev(major_, minor_) == dev->identity.device)
+			found = pid;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static int locked_by_other(struct dev *dev)
+{
+	unsigned pid = lock_holder(dev);
+
+	return pid ? err(PF_EBUILDING, "%s: process %u", dev->path, pid)
+		   : err(PF_EBUILDING, "%s", dev->path);
+}
+
 int dev_lock(struct dev *dev, unsigned ms)
 {
 	uint64_t end = clock_mono() + ms * 1000000ull;
@@ -281,7 +308,7 @@ int dev_lock(struct dev *dev, unsigned ms)
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_errno("%s: flock", dev->path);
 		if (clock_mono() >= end)
-			return err(PF_EBUILDING, "%s", dev->path);
+			return locked_by_other(dev);
 		nanosleep(&pause, NULL);
 	}
 }

@@ -25,12 +25,19 @@ static void in_parent(void)
 	pthread_mutex_unlock(&local_all);
 }
 
+void local_leave(struct rt *rt)
+{
+	if (rt->fd >= 0)
+		close(rt->fd);
+	if (rt->dev->fd >= 0)
+		close(rt->dev->fd);
+	rt->fd = rt->dev->fd = -1;
+}
+
 static void in_child(void)
 {
-	for (struct rt *rt = local_first; rt; rt = rt->local->next) {
-		close(rt->fd);
-		rt->fd = -1;
-	}
+	for (struct rt *rt = local_first; rt; rt = rt->local->next)
+		local_leave(rt);
 	local_first = NULL;
 	pthread_mutex_unlock(&local_all);
 }

@@ -8,10 +8,10 @@
 #define RT_LIVENESS \
 	(1ll << 40) /* byte of the runtime's file that slot 0 locks; slot n the n-th after it */
 
-/* Free records of one type; pointers into chunks. */
+/* Free records of one type; pointers into chunks. `total`: free and used ones, room >= total. */
 struct rt_free_list {
 	void **at;
-	size_t count, room;
+	size_t count, room, total;
 };
 
 struct rt_local {
@@ -32,6 +32,8 @@ void local_close(struct rt *rt);
 void local_renew(struct rt *rt);
 /* This process is a forked child of the one that attached. */
 bool local_forked(const struct rt *rt);
+/* In a forked child: closes its copies of the descriptors that have the liveness lock and the media's lock. */
+void local_leave(struct rt *rt);
 
 /* arena.c: a new chunk for our slot, linked, zeroed. NULL: error in *rc. */
 struct rt_chunk *arena_chunk(struct rt_self *me, unsigned slot, enum rt_chunk_type type, int *rc);
@@ -39,6 +41,8 @@ void arena_init(struct rt_header *h);
 
 /* record.c: the unused records that earlier processes of our slot left. */
 void record_adopt(struct rt *rt);
+/* Local mutex: back to the free list. */
+void record_keep(struct rt *rt, struct rt_hold *hold);
 
 /* slot.c */
 int slot_claim(struct rt *rt);
@@ -53,8 +57,10 @@ void identity_now(struct use_format *use);
 /* The runtime directory, checked. A descriptor, or -PF_ERUNDIR. */
 int identity_directory(char *path, size_t size);
 
-/* row.c. For a thread that ends: */
-void row_release(struct rt_self *me);
+/* row.c. For a thread that ends; local mutex. False: it ended inside a call, and the row is DEAD now. */
+bool row_release(struct rt_self *me);
+/* Nothing of it is to be settled by others. */
+bool row_clean(const struct rt_row *row);
 
 /* The error that rt_self_error() gives. */
 void self_fail(int code);

@@ -4,24 +4,40 @@
  */
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/err.h"
 #include "base/sys.h"
 #include "runtime/local.h"
 
-/* Local mutex. */
-static bool push(struct rt_free_list *list, void *record)
+/* Local mutex, here and below. */
+static bool make_room(struct rt_free_list *list, size_t records)
 {
-	if (list->count == list->room) {
-		size_t room = list->room ? 2 * list->room : 128;
-		void **at = sys_realloc(list->at, room * sizeof *at);
+	size_t room = MAX(2 * list->room, records);
+	void **at;
 
-		if (!at)
-			return false;
-		list->at = at;
-		list->room = room;
-	}
-	list->at[list->count++] = record;
+	if (records <= list->room)
+		return true;
+	at = sys_realloc(list->at, room * sizeof *at);
+	if (!at)
+		return false;
+	list->at = at;
+	list->room = room;
 	return true;
+}
+
+/* There is room for every record. */
+static void push(struct rt_free_list *list, void *record)
+{
+	CHECK(list->count < list->room);
+	list->at[list->count++] = record;
+}
+
+static void push_chunk(struct rt_free_list *list, struct rt_chunk *chunk, enum rt_chunk_type type,
+		       unsigned per_chunk)
+{
+	for (unsigned i = per_chunk; i-- > 0;)
+		push(list, type == RT_CHUNK_HOLDS ? (void *)&chunk->holds[i]
+						  : (void *)&chunk->handles[i]);
 }
 
 static void *pop(struct rt_free_list *list)
@@ -29,25 +45,20 @@ static void *pop(struct rt_free_list *list)
 	return list->count ? list->at[--list->count] : NULL;
 }
 
-/* Room for a chunk's records first, so that giving them back cannot fail. */
+/* Room for all records first, so that giving them back cannot fail. */
 static int add_chunk(struct rt_self *me, struct rt_free_list *list, enum rt_chunk_type type,
 		     unsigned per_chunk)
 {
-	size_t room = list->room + MAX(per_chunk, 128u);
-	void **at = sys_realloc(list->at, room * sizeof *at);
 	struct rt_chunk *chunk;
 	int rc;
 
-	if (!at)
+	if (!make_room(list, list->total + per_chunk))
 		return err(ENOMEM, "records");
-	list->at = at;
-	list->room = room;
 	chunk = arena_chunk(me, me->rt->slot, type, &rc);
 	if (!chunk)
 		return rc;
-	for (unsigned i = per_chunk; i-- > 0;)
-		push(list, type == RT_CHUNK_HOLDS ? (void *)&chunk->holds[i]
-						  : (void *)&chunk->handles[i]);
+	list->total += per_chunk;
+	push_chunk(list, chunk, type, per_chunk);
 	return 0;
 }
 
@@ -73,7 +84,7 @@ static void put(struct rt_self *me, struct rt_free_list *list, void *record)
 	pthread_mutex_t *mutex = &me->rt->local->mutex;
 
 	pthread_mutex_lock(mutex);
-	push(list, record); /* there is room: it came from here */
+	push(list, record);
 	pthread_mutex_unlock(mutex);
 }
 
@@ -106,17 +117,26 @@ void rt_handle_put(struct rt_self *me, rt_handle *handle)
 	put(me, &me->rt->local->handles, (void *)handle);
 }
 
+void record_keep(struct rt *rt, struct rt_hold *hold)
+{
+	push(&rt->local->holds, hold);
+}
+
+/* Without memory for the list, the records stay unused until the slot's next process. */
+static void adopt(struct rt *rt, struct rt_free_list *list, enum rt_chunk_type type,
+		  unsigned per_chunk)
+{
+	list->count = list->total = 0;
+	for (struct rt_chunk *c = rt_chunks(rt, rt->slot, type); c; c = rt_chunk_next(rt, c)) {
+		if (!make_room(list, list->total + per_chunk))
+			return;
+		list->total += per_chunk;
+		push_chunk(list, c, type, per_chunk);
+	}
+}
+
 void record_adopt(struct rt *rt)
 {
-	struct rt_local *local = rt->local;
-
-	local->holds.count = local->handles.count = 0;
-	for (struct rt_chunk *c = rt_chunks(rt, rt->slot, RT_CHUNK_HOLDS); c;
-	     c = rt_chunk_next(rt, c))
-		for (unsigned i = 0; i < RT_HOLDS; i++)
-			push(&local->holds, &c->holds[i]);
-	for (struct rt_chunk *c = rt_chunks(rt, rt->slot, RT_CHUNK_HANDLES); c;
-	     c = rt_chunk_next(rt, c))
-		for (unsigned i = 0; i < RT_HANDLES; i++)
-			push(&local->handles, (void *)&c->handles[i]);
+	adopt(rt, &rt->local->holds, RT_CHUNK_HOLDS, RT_HOLDS);
+	adopt(rt, &rt->local->handles, RT_CHUNK_HANDLES, RT_HANDLES);
 }

@@ -33,12 +33,14 @@ void self_fail(int code)
 	last_error = code;
 }
 
-/* Every row of this thread, in all attaches: they go when the thread does. */
+/* Every row of this thread, in all attaches: they go when the thread does. A destructor that runs later may call us again: it gets
+ * another row, and this is called once more. */
 static void thread_ends(void *unused)
 {
 	uint32_t tid = (uint32_t)syscall(SYS_gettid);
 
 	(void)unused;
+	memset(cache, 0, sizeof cache);
 	pthread_mutex_lock(&local_all);
 	for (struct rt *rt = local_first; rt; rt = rt->local->next) {
 		struct rt_self **at = &rt->local->selves, *me;
@@ -78,24 +80,36 @@ void rt_row_free(struct rt_row *row)
 	store_release(&row->state, (uint32_t)RT_ROW_FREE);
 }
 
-void row_release(struct rt_self *me)
+bool row_clean(const struct rt_row *row)
 {
-	if (me->free_hold) {
-		struct rt_hold *hold = me->free_hold;
+	return !load_acquire(&row->intent) && !load_acquire(&row->read_hold) &&
+	       !load_acquire(&row->lane) && !load_acquire(&row->page.set) &&
+	       !load_acquire(&row->node.set) && !load_acquire(&row->inodes[0]) &&
+	       !load_acquire(&row->inodes[1]) && !load_acquire(&row->inodes[2]);
+}
 
-		me->free_hold = NULL;
-		rt_hold_put(&(struct rt_self){.rt = me->rt, .locks = ~0u}, hold);
-	}
-	rt_row_free(me->row);
+/* A thread that was cancelled inside a call leaves a row that others must settle. */
+bool row_release(struct rt_self *me)
+{
+	bool clean = row_clean(me->row);
+
+	if (me->free_hold)
+		record_keep(me->rt, me->free_hold);
+	if (clean)
+		rt_row_free(me->row);
+	else
+		store_release(&me->row->state, (uint32_t)RT_ROW_DEAD);
+	return clean;
 }
 
 struct rt_row *local_row(struct rt *rt, unsigned slot, unsigned number)
 {
+	struct rt_chunk *newest = rt_chunks(rt, slot, RT_CHUNK_ROWS); /* once: the chain grows */
 	unsigned chunks = 0;
 
-	for (struct rt_chunk *c = rt_chunks(rt, slot, RT_CHUNK_ROWS); c; c = rt_chunk_next(rt, c))
+	for (struct rt_chunk *c = newest; c; c = rt_chunk_next(rt, c))
 		chunks++;
-	for (struct rt_chunk *c = rt_chunks(rt, slot, RT_CHUNK_ROWS); c; c = rt_chunk_next(rt, c))
+	for (struct rt_chunk *c = newest; c; c = rt_chunk_next(rt, c))
 		if (--chunks == number / RT_ROWS)
 			return &c->rows[number % RT_ROWS];
 	return NULL;
@@ -190,6 +204,7 @@ static struct rt_self *self_slow(struct rt *rt)
 	struct rt_self *me;
 
 	if (local_forked(rt)) {
+		local_leave(rt);
 		last_error = err(PF_EFORKED, NULL);
 		return NULL;
 	}
