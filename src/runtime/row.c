@@ -83,9 +83,9 @@ void rt_row_free(struct rt_row *row)
 bool row_clean(const struct rt_row *row)
 {
 	return !load_acquire(&row->intent) && !load_acquire(&row->read_hold) &&
-	       !load_acquire(&row->lane) && !load_acquire(&row->page.set) &&
-	       !load_acquire(&row->node.set) && !load_acquire(&row->inodes[0]) &&
-	       !load_acquire(&row->inodes[1]) && !load_acquire(&row->inodes[2]);
+	       !load_acquire(&row->page.set) && !load_acquire(&row->node.set) &&
+	       !load_acquire(&row->inodes[0]) && !load_acquire(&row->inodes[1]) &&
+	       !load_acquire(&row->inodes[2]);
 }
 
 /* A thread that was cancelled inside a call leaves a row that others must settle. */
