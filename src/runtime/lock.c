@@ -1,4 +1,5 @@
 /* Ranked robust locks, see lock.h. */
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,10 +67,19 @@ static bool is_stopped(unsigned pid)
 	return state && state[1] && (state[2] == 'T' || state[2] == 't');
 }
 
-static int gave_up(struct rt_self *me, struct rt_lock *lock, int code)
+/* Between taking the mutex and storing its name, the owner is known to the kernel's word of the mutex only, by thread. */
+static unsigned owner_pid(struct rt_self *me, const struct rt_lock *lock)
 {
 	rt_owner owner = load_relaxed(&lock->owner);
-	unsigned pid = owner ? load_relaxed(&rt_slot_at(me->rt, rt_owner_slot(owner))->pid) : 0;
+
+	if (owner)
+		return load_relaxed(&rt_slot_at(me->rt, rt_owner_slot(owner))->pid);
+	return (unsigned)__atomic_load_n(&lock->mutex.__data.__lock, __ATOMIC_RELAXED) &
+	       FUTEX_TID_MASK;
+}
+
+static int gave_up(struct rt_lock *lock, unsigned pid, int code)
+{
 	char name[64];
 
 	rt_lock_name(lock, name, sizeof name);
@@ -80,21 +90,21 @@ static int gave_up(struct rt_self *me, struct rt_lock *lock, int code)
 static int wait_for(struct rt_self *me, struct rt_lock *lock)
 {
 	uint64_t limit = MAX(me->rt->lock_limit_ms, 1u) * 1000000ull;
+	unsigned pid = 0;
 
 	for (unsigned slice = 0; slice < PATIENCE; slice++) {
 		uint64_t end = clock_mono() + limit;
 		struct timespec until = {.tv_sec = (time_t)(end / 1000000000),
 					 .tv_nsec = (long)(end % 1000000000)};
 		int rc = pthread_mutex_clocklock(&lock->mutex, CLOCK_MONOTONIC, &until);
-		rt_owner owner = load_relaxed(&lock->owner);
 
 		if (rc != ETIMEDOUT)
 			return rc;
-		if (owner &&
-		    is_stopped(load_relaxed(&rt_slot_at(me->rt, rt_owner_slot(owner))->pid)))
-			return -gave_up(me, lock, PF_ESTOPPED);
+		pid = owner_pid(me, lock);
+		if (pid && is_stopped(pid))
+			return -gave_up(lock, pid, PF_ESTOPPED);
 	}
-	return -gave_up(me, lock, PF_ELOCKTIME);
+	return -gave_up(lock, pid, PF_ELOCKTIME);
 }
 
 /* The dead owner's row is marked before our name takes the place of its name. */

@@ -30,11 +30,12 @@ struct rt {
 	const void *dev_head; /* the same, to read */
 	struct rt_header *header;
 	struct rt_slot *slots;
-	uint8_t *base;  /* == header; offsets count from here */
-	uint64_t bytes; /* mapped */
-	int fd;         /* has the liveness lock */
-	unsigned slot;  /* number of ours */
-	uint32_t epoch; /* of our slot */
+	uint8_t *base;          /* == header; offsets count from here */
+	uint64_t bytes;         /* mapped */
+	int fd;                 /* has the liveness lock */
+	uint64_t device, inode; /* of its file */
+	unsigned slot;          /* number of ours */
+	uint32_t epoch;         /* of our slot */
 	unsigned lock_limit_ms;
 	uint64_t id;            /* of this attach, never used again in this process */
 	char path[256];         /* of the runtime's file; empty for a memfd */

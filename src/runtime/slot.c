@@ -102,13 +102,22 @@ bool slots_empty(struct rt *rt)
 	return true;
 }
 
+/* Our descriptor is still on the runtime's file: a program that closed all that it found may have another file there, which has no
+ * locks. Our own lock is safe from that, the mapping keeps its open description. */
+static bool sees_locks(struct rt *rt)
+{
+	struct stat st;
+
+	return fstat(rt->fd, &st) == 0 && st.st_ino == rt->inode && st.st_dev == rt->device;
+}
+
 bool rt_slot_dead(struct rt *rt, unsigned slot)
 {
 	struct flock lock = byte_of(slot, F_WRLCK);
 
 	if (slot == rt->slot)
 		return false;
-	return fcntl(rt->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+	return fcntl(rt->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK && sees_locks(rt);
 }
 
 bool rt_slot_bury(struct rt *rt, unsigned slot)
