@@ -3,13 +3,15 @@
  * slot is FREE by then, takes the media's lock, goes to CLOSING, full fence, and looks at the slots again: of a joiner and a closer one sees
  * the other. Making a runtime and ending it happen under the media's lock, which dies with its holder.
  *
- * A new runtime is a new file, never an old one emptied, as others may have that mapped. The file comes first, then the use record
- * that names it, then its contents: killed in between, there is an empty file or a runtime that was not finished.
+ * A new runtime is a new file, never an old one emptied, as others may have that mapped. A clean use record with its nonce comes first,
+ * then the file, then the record that says open, then the contents. So whatever a kill leaves has a name that the record knows: the
+ * next maker removes it, or finds a runtime that was not finished and starts over.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -53,20 +55,35 @@ static int open_file(struct attach *a, const uint64_t nonce[2])
 	return sys_openat(a->dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0);
 }
 
-/* The header as it is now, without mapping it: a file that is not whole yet must not be touched through a mapping. */
-static enum rt_state peek(int fd, struct rt_header *h)
+/* Into rt->fd. Under local_all: a child that is forked in between would have the descriptor and not close it. */
+static int open_own(struct attach *a, const uint64_t nonce[2],
+		    int (*open_it)(struct attach *a, const uint64_t nonce[2]))
 {
-	if (sys_pread(fd, h, sizeof *h, 0) != (ssize_t)sizeof *h || h->magic != RT_MAGIC ||
-	    h->version != RT_VERSION)
-		return RT_NEW;
-	return (enum rt_state)h->state;
+	pthread_mutex_lock(&local_all);
+	a->rt->fd = open_it(a, nonce);
+	pthread_mutex_unlock(&local_all);
+	return a->rt->fd;
+}
+
+/* The header as it is now, without mapping it: a file that is not whole yet must not be touched through a mapping. An enum rt_state,
+ * or an error. */
+static int peek(int fd, struct rt_header *h)
+{
+	ssize_t n = sys_pread(fd, h, sizeof *h, 0);
+
+	if (n < 0)
+		return err_errno("runtime: read");
+	return n < (ssize_t)sizeof *h || h->magic != RT_MAGIC ? RT_NEW : (int)h->state;
 }
 
 static int map_file(struct rt *rt, uint64_t bytes)
 {
-	void *at = sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, rt->fd,
-			    0);
+	struct stat st;
+	void *at;
 
+	if (sys_fstat(rt->fd, &st) < 0)
+		return err_errno("%s: fstat", rt->path);
+	at = sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, rt->fd, 0);
 	if (at == MAP_FAILED)
 		return err_errno("%s: mmap", rt->path);
 	if (sys_madvise(at, bytes, MADV_DONTFORK) < 0) {
@@ -75,6 +92,8 @@ static int map_file(struct rt *rt, uint64_t bytes)
 		sys_munmap(at, bytes);
 		return rc;
 	}
+	rt->device = st.st_dev;
+	rt->inode = st.st_ino;
 	rt->header = at;
 	rt->base = at;
 	rt->bytes = bytes;
@@ -87,9 +106,11 @@ static void unmap_file(struct rt *rt)
 	if (rt->header)
 		sys_munmap(rt->base, rt->bytes);
 	rt->header = NULL;
+	pthread_mutex_lock(&local_all);
 	if (rt->fd >= 0)
 		sys_close(rt->fd);
 	rt->fd = -1;
+	pthread_mutex_unlock(&local_all);
 }
 
 static bool same_media(const struct rt *rt, const struct rt_header *h)
@@ -120,7 +141,7 @@ static int join_mapped(struct rt *rt)
 /* 0: joined. -PF_EAGAIN: there is nothing to join; the media's lock decides what is to be done. */
 static int join(struct attach *a)
 {
-	const struct use_format *found = use_read(a->rt->head ? a->rt->head : a->rt->dev_head);
+	const struct use_format *found = use_read(a->rt->dev_head);
 	struct use_format use;
 	struct rt_header h;
 	int rc;
@@ -130,12 +151,11 @@ static int join(struct attach *a)
 	use = *found;
 	if (use.state != USE_OPEN || memcmp(use.boot, a->now.boot, 16))
 		return -PF_EAGAIN;
-	a->rt->fd = open_file(a, use.nonce);
-	if (a->rt->fd < 0)
+	if (open_own(a, use.nonce, open_file) < 0)
 		return errno == ENOENT ? -PF_EAGAIN : err_errno("%s", a->rt->path);
 	rc = -PF_EAGAIN;
-	if (peek(a->rt->fd, &h) == RT_READY && !memcmp(h.nonce, use.nonce, sizeof h.nonce) &&
-	    same_media(a->rt, &h)) {
+	if (peek(a->rt->fd, &h) == RT_READY && h.version == RT_VERSION &&
+	    !memcmp(h.nonce, use.nonce, sizeof h.nonce) && same_media(a->rt, &h)) {
 		rc = map_file(a->rt, h.bytes);
 		if (rc == 0)
 			rc = join_mapped(a->rt);
@@ -143,6 +163,28 @@ static int join(struct attach *a)
 	if (rc < 0)
 		unmap_file(a->rt);
 	return rc;
+}
+
+/* False: a thread ended inside a call, and what it left must be settled by who reaps the slot. */
+static bool release_rows(struct rt *rt)
+{
+	struct rt_self *me;
+	bool clean = true;
+
+	pthread_mutex_lock(&local_all); /* threads that end meanwhile */
+	pthread_mutex_lock(&rt->local->mutex);
+	while ((me = rt->local->selves)) {
+		rt->local->selves = me->next;
+		row_release(me);
+		free(me);
+	}
+	pthread_mutex_unlock(&rt->local->mutex);
+	pthread_mutex_unlock(&local_all);
+	for (struct rt_chunk *c = rt_chunks(rt, rt->slot, RT_CHUNK_ROWS); c;
+	     c = rt_chunk_next(rt, c))
+		for (unsigned i = 0; i < RT_ROWS; i++)
+			clean &= load_acquire(&c->rows[i].state) == RT_ROW_FREE;
+	return clean;
 }
 
 /* ---- making ----------------------------------------------------------------------------------------- */
@@ -167,44 +209,62 @@ static uint64_t lay_out(struct rt_header *h, const struct rt_plan *plan)
 	return h->bytes;
 }
 
-static int make_name(struct attach *a, uint64_t nonce[2])
+/* Who may write to the media may join. */
+static void share_file(struct attach *a, int fd)
 {
-	struct stat st;
+	struct stat media;
+
+	if (fstat(a->rt->dev->fd, &media) < 0)
+		return;
+	if (fchown(fd, media.st_uid, media.st_gid) < 0)
+		(void)!fchown(fd, (uid_t)-1, media.st_gid);
+	(void)!fchmod(fd, 0600 | (media.st_mode & 0066));
+}
+
+static int make_file(struct attach *a, const uint64_t nonce[2])
+{
 	char name[64];
 	int fd;
 
-	if (getrandom(nonce, 16, 0) != 16)
-		return err_errno("getrandom");
-	if (a->memfd >= 0) {
-		fd = open_file(a, nonce);
-		return fd < 0 ? err_errno("memfd") : fd;
-	}
+	if (a->memfd >= 0)
+		return open_file(a, nonce);
 	file_name(nonce, name);
 	snprintf(a->rt->path, sizeof a->rt->path, "%s/%s", a->dir_path, name);
 	fd = sys_openat(a->dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return errno == ENOSPC ? err(PF_ERUNSPACE, "%s", a->rt->path)
-				       : err_errno("%s", a->rt->path);
-	/* Who may open the media may join. */
-	if (fstat(a->rt->dev->fd, &st) == 0)
-		(void)!fchmod(fd, 0600 | (st.st_mode & 0066));
+	if (fd >= 0)
+		share_file(a, fd);
 	return fd;
 }
 
-static void drop_name(struct attach *a, const uint64_t nonce[2])
+/* Nobody uses this runtime, unless it is that of the media that ours is a copy of. */
+static void drop_file(struct attach *a, const uint64_t nonce[2])
 {
+	struct rt_header h;
 	char name[64];
+	int fd, state;
 
+	if (a->memfd >= 0)
+		return;
 	file_name(nonce, name);
-	if (a->memfd < 0)
-		sys_unlinkat(a->dir, name, 0);
+	fd = openat(a->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	state = peek(fd, &h);
+	if (state == RT_NEW || (state > RT_NEW && same_media(a->rt, &h)))
+		unlinkat(a->dir, name, 0);
+	close(fd);
 }
 
 /* A memfd is used again: what an unfinished or ended runtime left goes. */
 static int size_file(struct attach *a, uint64_t bytes)
 {
+	struct rlimit limit;
 	int fd = a->rt->fd;
 
+	/* The system call would not fail but raise a signal. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < bytes)
+		return err(PF_ERUNSPACE, "%s: %lu MiB are more than the limit for files",
+			   a->rt->path, (unsigned long)(bytes >> 20));
 	if (sys_ftruncate(fd, (off_t)bytes) < 0)
 		return errno == EFBIG || errno == ENOSPC ? err(PF_ERUNSPACE, "%s", a->rt->path)
 							 : err_errno("%s: ftruncate", a->rt->path);
@@ -252,6 +312,7 @@ static int build(struct attach *a)
 	me = rt_self_get(rt);
 	rc = me ? a->plan->build(a->plan->arg, rt, me) : rt_self_error();
 	if (rc < 0) {
+		release_rows(rt);
 		slot_release(rt);
 		return rc;
 	}
@@ -267,60 +328,110 @@ static void write_use(struct rt *rt, struct use_format use)
 	dev_drain(rt->dev);
 }
 
-/* Media lock. The old runtime, if there was one, is nobody's. */
-static int make(struct attach *a)
+/* The old runtime, if there was one, is nobody's. */
+static void forget(struct attach *a, struct use_format old)
 {
-	const struct use_format *old = use_read(a->rt->head);
-	struct use_format before = old ? *old : (struct use_format){.state = USE_CLEAN},
-			  use = a->now;
+	if (old.state == USE_OPEN) {
+		old.state = USE_CLEAN;
+		write_use(a->rt, old);
+		step("attach: forgotten");
+	}
+	drop_file(a, old.nonce);
+}
+
+static int fill(struct attach *a, const struct use_format *use)
+{
 	struct rt_header h = {0};
 	uint64_t bytes = lay_out(&h, a->plan);
-	int rc = make_name(a, use.nonce);
+	int rc = size_file(a, bytes);
 
-	if (rc < 0)
-		return rc;
-	a->rt->fd = rc;
-	memcpy(h.nonce, use.nonce, sizeof h.nonce);
+	memcpy(h.nonce, use->nonce, sizeof h.nonce);
 	h.identity[0] = a->rt->dev->identity.device;
 	h.identity[1] = a->rt->dev->identity.inode;
 	h.identity[2] = a->rt->dev->identity.rdev;
-	step("attach: file made");
-	write_use(a->rt, use);
-	if (before.state == USE_OPEN)
-		drop_name(a, before.nonce);
-	step("attach: use written");
-	rc = size_file(a, bytes);
 	if (rc == 0)
 		rc = map_file(a->rt, bytes);
 	if (rc == 0)
 		rc = fill_header(a, &h);
-	if (rc == 0)
-		rc = build(a);
+	return rc < 0 ? rc : build(a);
+}
+
+static int make_named(struct attach *a, struct use_format use)
+{
+	int rc;
+
+	use.state = USE_CLEAN;
+	write_use(a->rt, use);
+	step("attach: named");
+	if (open_own(a, use.nonce, make_file) < 0)
+		return errno == ENOSPC ? err(PF_ERUNSPACE, "%s", a->rt->path)
+				       : err_errno("%s", a->rt->path[0] ? a->rt->path : "memfd");
+	step("attach: file made");
+	use.state = USE_OPEN;
+	write_use(a->rt, use);
+	step("attach: use written");
+	rc = fill(a, &use);
 	if (rc < 0) {
 		unmap_file(a->rt);
-		use.state =
-			USE_CLEAN; /* nobody uses it, and building starts from the media anyway */
+		use.state = USE_CLEAN;
 		write_use(a->rt, use);
-		drop_name(a, use.nonce);
+		drop_file(a, use.nonce);
 	}
 	return rc;
 }
 
+/* Media lock. */
+static int make(struct attach *a)
+{
+	struct use_format use = a->now;
+	const struct use_format *old;
+
+	if (!a->rt->head)
+		return err(PF_EREADONLY, "%s is not open; open it once for writing",
+			   a->rt->dev->path);
+	if (getrandom(use.nonce, sizeof use.nonce, 0) != sizeof use.nonce)
+		return err_errno("getrandom");
+	old = use_read(a->rt->head);
+	if (old)
+		forget(a, *old);
+	return make_named(a, use);
+}
+
 /* ---- deciding --------------------------------------------------------------------------------------- */
 
-/* Media lock, and the runtime that the record names is there. CLOSING: its last user died while closing it, nothing is wrong. */
-static int found_runtime(struct attach *a, int fd)
+/* A runtime that was begun, of another media or another program: 0 if it may be left alone and another one made. */
+static int check_foreign(struct attach *a, const struct use_format *use, const struct rt_header *h)
 {
-	struct rt_header h;
-	enum rt_state state = peek(fd, &h);
-	uint64_t ready = RT_READY;
-
-	if (state != RT_NEW && !same_media(a->rt, &h) && !a->plan->force)
+	if (a->plan->force)
+		return 0;
+	if (h->version != RT_VERSION)
+		return err(PF_EINUSE, "%s: by another version of pinfold", a->rt->dev->path);
+	if (!same_media(a->rt, h))
 		return err(PF_ECOPY, "%s", a->rt->dev->path);
-	if (state == RT_CLOSING && same_media(a->rt, &h) &&
+	if (memcmp(h->nonce, use->nonce, sizeof h->nonce))
+		return err(PF_ERUNCORRUPT, "%s", a->rt->path[0] ? a->rt->path : "memfd");
+	return 0;
+}
+
+/* Media lock, and the runtime that the record names is there. CLOSING: its last user died while closing it, nothing is wrong. */
+static int found_runtime(struct attach *a, const struct use_format *use, int fd)
+{
+	uint64_t ready = RT_READY;
+	struct rt_header h;
+	int state = peek(fd, &h), rc = 0;
+	bool ours = state > RT_NEW && h.version == RT_VERSION && same_media(a->rt, &h) &&
+		    !memcmp(h.nonce, use->nonce, sizeof h.nonce);
+
+	if (state < 0)
+		return state;
+	if (state != RT_NEW && !ours)
+		rc = check_foreign(a, use, &h);
+	if (rc < 0)
+		return rc;
+	if (ours && state == RT_CLOSING &&
 	    sys_pwrite(fd, &ready, sizeof ready, offsetof(struct rt_header, state)) != sizeof ready)
 		return err_errno("%s", a->rt->path);
-	if ((state == RT_READY || state == RT_CLOSING) && same_media(a->rt, &h))
+	if (ours && (state == RT_READY || state == RT_CLOSING))
 		return -PF_EAGAIN; /* join it */
 	return make(a);
 }
@@ -341,14 +452,14 @@ static int decide_open(struct attach *a, const struct use_format *use)
 	if (fd < 0)
 		return a->plan->force ? make(a)
 				      : err(PF_EINUSE, "%s: no %s", a->rt->dev->path, a->rt->path);
-	rc = found_runtime(a, fd);
+	rc = found_runtime(a, use, fd);
 	sys_close(fd);
 	return rc;
 }
 
 static int decide(struct attach *a)
 {
-	const struct use_format *use = use_read(a->rt->head);
+	const struct use_format *use = use_read(a->rt->dev_head);
 	struct use_format copy;
 
 	if (!use || use->state == USE_CLEAN)
@@ -365,9 +476,6 @@ static int attach(struct attach *a)
 		rc = join(a);
 		if (rc != -PF_EAGAIN)
 			return rc;
-		if (!a->rt->head)
-			return err(PF_EREADONLY, "%s is not open; open it once for writing",
-				   a->rt->dev->path);
 		rc = dev_lock(a->rt->dev, a->plan->limit_ms);
 		if (rc < 0)
 			return rc;
@@ -392,7 +500,9 @@ int rt_attach(struct dev *dev, void *head, bool writable, int runtime_fd,
 			    .fd = -1,
 			    .lock_limit_ms = 1000};
 	identity_now(&a.now);
-	if (runtime_fd < 0)
+	if (runtime_fd < 0 && dev->ops == &dev_memfd)
+		rc = err(PF_EMEMFD, NULL);
+	else if (runtime_fd < 0)
 		rc = a.dir = identity_directory(a.dir_path, sizeof a.dir_path);
 	if (rc >= 0)
 		rc = local_open(a.rt);
@@ -419,30 +529,19 @@ int rt_make_memfd(int *runtime_fd)
 
 /* ---- detaching -------------------------------------------------------------------------------------- */
 
-static void release_rows(struct rt *rt)
-{
-	struct rt_self *me;
-
-	pthread_mutex_lock(&local_all); /* threads that end meanwhile */
-	while ((me = rt->local->selves)) {
-		rt->local->selves = me->next;
-		rt_row_free(me->row);
-		free(me);
-	}
-	pthread_mutex_unlock(&local_all);
-}
-
 /* Media lock, CLOSING, and nobody else is in. */
 static void end(struct rt *rt, int (*finish)(void *arg, struct rt_self *me), void *arg)
 {
-	struct use_format use = *use_read(rt->head);
+	const struct use_format *open = use_read(rt->head);
 	struct rt_self *me = rt_self_get(rt);
+	struct use_format use;
 
-	if (!me || finish(arg, me) != 0) {
+	if (!open || !me || finish(arg, me) != 0) {
 		store_release(&rt->header->state, RT_READY);
 		return;
 	}
 	step("detach: finished");
+	use = *open;
 	use.state = USE_CLEAN;
 	write_use(rt, use);
 	step("detach: clean");
@@ -478,13 +577,14 @@ static void end_if_last(struct rt *rt, int (*finish)(void *arg, struct rt_self *
 void rt_detach(struct rt *rt, int (*finish)(void *arg, struct rt_self *me), void *arg)
 {
 	if (!local_forked(rt)) {
-		release_rows(rt);
-		slot_release(rt);
-		step("detach: slot free");
-		memory_fence(memory_order_seq_cst);
-		if (rt->head)
-			end_if_last(rt, finish, arg);
-		unmap_file(rt);
+		if (release_rows(rt)) {
+			slot_release(rt);
+			step("detach: slot free");
+			memory_fence(memory_order_seq_cst);
+			if (rt->head)
+				end_if_last(rt, finish, arg);
+		}
+		unmap_file(rt); /* and with it the liveness lock */
 	}
 	local_close(rt);
 	free(rt);

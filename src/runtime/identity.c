@@ -45,7 +45,8 @@ int identity_directory(char *path, size_t size)
 	struct stat st;
 	int fd;
 
-	snprintf(path, size, "%s", dir && *dir ? dir : "/dev/shm");
+	if (snprintf(path, size, "%s", dir && *dir ? dir : "/dev/shm") >= (int)size)
+		return err(PF_ERUNDIR, "%s: longer than %zu bytes", dir, size - 1);
 	fd = sys_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE
