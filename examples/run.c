@@ -97,7 +97,14 @@ static int add_file(const char *path, const struct stat *st, int type, struct FT
 	return 0;
 }
 
-/* A third of what is free in /dev/shm at most, as the pool is three times the tree. */
+static int by_size(const void *a, const void *b)
+{
+	const struct source *x = a, *y = b;
+
+	return x->size < y->size ? 1 : x->size > y->size ? -1 : strcmp(x->name, y->name);
+}
+
+/* A quarter of what is free in /dev/shm at most, as the pool is more than twice the tree. */
 static void read_tree(void)
 {
 	struct statvfs vfs;
@@ -114,6 +121,7 @@ static void read_tree(void)
 		fprintf(stderr, "run: no files below %s (or no room in /dev/shm)\n", root);
 		exit(1);
 	}
+	qsort(files, count, sizeof *files, by_size);
 }
 
 static char *source_bytes(const struct source *s)
@@ -261,7 +269,7 @@ static void use_file(pf_pool *pool, const struct source *s)
 	free(bytes);
 }
 
-/* Some files are used much more than others, so that processes meet at them. */
+/* The largest files are used much more than the others, so that processes meet at them. */
 static const struct source *pick(void)
 {
 	size_t popular = count < 50 ? count : 50;

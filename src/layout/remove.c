@@ -86,14 +86,14 @@ static int remove_part(struct rt_self *me, struct layout *l, uint32_t ino, struc
 	return rc;
 }
 
-/* The pages from piece->index on, before `end`, that are in one folio. */
+/* The pages from piece->index on, before `end`, that are in one folio. An entry of order 9 speaks for all of its folio. */
 static int find_piece(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t end,
 		      struct piece *piece)
 {
+	entry_t e = fs_entry(&l->fs, ino, piece->index, &piece->pfn);
 	uint64_t pfn;
 
-	fs_entry(&l->fs, ino, piece->index, &piece->pfn);
-	while (!page_head(&l->pages, piece->pfn, BLOCK_ORDER, &piece->head, &piece->word)) {
+	while (!page_head(&l->pages, piece->pfn, entry_order(e), &piece->head, &piece->word)) {
 		int rc = page_settle(me, &l->pages);
 
 		if (rc < 0)
@@ -101,7 +101,8 @@ static int find_piece(struct rt_self *me, struct layout *l, uint32_t ino, uint64
 	}
 	end = MIN(end,
 		  piece->index + (piece->head + (1ull << word_order(piece->word)) - piece->pfn));
-	for (piece->pages = 1; piece->index + piece->pages < end; piece->pages++)
+	piece->pages = entry_order(e) == BLOCK_ORDER ? end - piece->index : 1;
+	for (; piece->index + piece->pages < end; piece->pages++)
 		if (!fs_entry(&l->fs, ino, piece->index + piece->pages, &pfn) ||
 		    pfn != piece->pfn + piece->pages)
 			break;
