@@ -408,8 +408,9 @@ static int check_foreign(struct attach *a, const struct use_format *use, const s
 		return err(PF_EINUSE, "%s: by another version of pinfold", a->rt->dev->path);
 	if (!same_media(a->rt, h))
 		return err(PF_ECOPY, "%s", a->rt->dev->path);
-	if (memcmp(h->nonce, use->nonce, sizeof h->nonce))
-		return err(PF_ERUNCORRUPT, "%s", a->rt->path[0] ? a->rt->path : "memfd");
+	/* A memfd may still have the runtime that was to be replaced by the one the record names. */
+	if (a->memfd < 0 && memcmp(h->nonce, use->nonce, sizeof h->nonce))
+		return err(PF_ERUNCORRUPT, "%s", a->rt->path);
 	return 0;
 }
 

@@ -126,10 +126,10 @@ bool rt_slot_bury(struct rt *rt, unsigned slot)
 	uint64_t word = load_acquire(&s->word);
 
 	if (rt_slot_state(word) == RT_SLOT_LIVE && rt_slot_dead(rt, slot)) {
+		step("slot: seen dead");
 #ifdef PF_BREAK_NO_EPOCH
 		word = load_acquire(&s->word);
 #endif
-		step("slot: seen dead");
 		if (cas(&s->word, &word, rt_slot_word(RT_SLOT_DEAD, rt_slot_epoch(word)))) {
 			store_relaxed(&s->died, clock_mono());
 			return true;

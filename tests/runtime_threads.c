@@ -1,0 +1,184 @@
+/* Threads get rows and give them back when they end; one that ends inside a call leaves a dead row in a living slot. */
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "media.h"
+#include "test.h"
+
+#define THREADS 200
+
+static struct media m;
+static pthread_barrier_t barrier;
+
+static unsigned rows(enum rt_row_state state)
+{
+	unsigned n = 0;
+
+	for (struct rt_chunk *c = rt_chunks(m.rt, m.rt->slot, RT_CHUNK_ROWS); c;
+	     c = rt_chunk_next(m.rt, c))
+		for (unsigned i = 0; i < RT_ROWS; i++)
+			n += load_acquire(&c->rows[i].state) == state;
+	return n;
+}
+
+static uint64_t arena(void)
+{
+	return load_acquire(&m.rt->header->arena_next);
+}
+
+static void run(void *(*each)(void *arg), unsigned threads)
+{
+	pthread_t ids[THREADS];
+
+	for (unsigned i = 0; i < threads; i++)
+		must(pthread_create(&ids[i], NULL, each, NULL) == 0);
+	for (unsigned i = 0; i < threads; i++)
+		must(pthread_join(ids[i], NULL) == 0);
+}
+
+static void *use(void *arg)
+{
+	struct rt_self *me = media_self(&m);
+	struct rt_hold *hold = rt_hold_get(me);
+	rt_handle *handle = rt_handle_get(me);
+
+	must(hold && handle && me == media_self(&m));
+	must_be(load_relaxed(&me->row->tid), syscall(SYS_gettid));
+	pthread_barrier_wait(&barrier);
+	must_be(load_relaxed(&me->row->tid), syscall(SYS_gettid));
+	rt_hold_put(me, hold);
+	rt_handle_put(me, handle);
+	return arg;
+}
+
+/* However many come and go, the records of the first 200 are enough. */
+static void many(void)
+{
+	uint64_t used;
+
+	pthread_barrier_init(&barrier, NULL, THREADS);
+	run(use, THREADS);
+	must_be(rows(RT_ROW_LIVE), 1);
+	used = arena();
+	for (unsigned i = 0; i < 3; i++)
+		run(use, THREADS);
+	must_be(rows(RT_ROW_LIVE), 1);
+	must_be(arena(), used);
+	pthread_barrier_destroy(&barrier);
+}
+
+static pthread_key_t later;
+
+static void call_again(void *arg)
+{
+	must(media_self(&m)->row != arg);
+	must_be(load_acquire(&media_self(&m)->row->state), RT_ROW_LIVE);
+}
+
+static void *with_destructor(void *arg)
+{
+	pthread_setspecific(later, &later);
+	media_self(&m);
+	return arg;
+}
+
+/* Destructors that run after ours may call. */
+static void destructors(void)
+{
+	pthread_key_create(&later, call_again);
+	run(with_destructor, 10);
+	must_be(rows(RT_ROW_LIVE), 1);
+	pthread_key_delete(later);
+}
+
+static void *many_attaches(void *arg)
+{
+	struct media others[6];
+	struct rt_self *selves[6], *me = media_self(&m);
+
+	for (unsigned i = 0; i < 6; i++) {
+		must_be(media_attach(arg ? arg : test_path("pool"), 0, &others[i]), 0);
+		selves[i] = media_self(&others[i]);
+	}
+	for (unsigned i = 0; i < 12; i++)
+		must(media_self(&others[i % 6]) == selves[i % 6]);
+	must(media_self(&m) == me);
+	for (unsigned i = 0; i < 6; i++)
+		media_detach(&others[i]);
+	return NULL;
+}
+
+static void *ends_in_a_call(void *arg)
+{
+	store_fence(&media_self(&m)->row->intent, rt_intent(0, 1));
+	return arg;
+}
+
+static void *ends_raw(void *arg)
+{
+	must_be(rt_lock(media_self(&m), &m.shared->locks[3]), 0);
+	syscall(SYS_exit, 0);
+	return arg;
+}
+
+static void settle(void)
+{
+	for (struct rt_chunk *c = rt_chunks(m.rt, m.rt->slot, RT_CHUNK_ROWS); c;
+	     c = rt_chunk_next(m.rt, c))
+		for (unsigned i = 0; i < RT_ROWS; i++)
+			if (load_acquire(&c->rows[i].state) == RT_ROW_DEAD)
+				rt_row_free(&c->rows[i]);
+}
+
+static void dead_rows(struct media *other)
+{
+	struct rt_self *me = media_self(&m);
+
+	run(ends_in_a_call, 1);
+	must_be(rows(RT_ROW_DEAD), 1);
+	must_be(rows(RT_ROW_LIVE), 1);
+	settle();
+#ifndef __SANITIZE_THREAD__
+	run(ends_raw, 1);
+	must_be(rt_lock(me, &m.shared->locks[3]), RT_LOCK_REPAIR);
+	must_be(rows(RT_ROW_DEAD), 1);
+	rt_unlock(me, &m.shared->locks[3]);
+	must_be(rt_lock(me, &m.shared->locks[3]), 0);
+	rt_unlock(me, &m.shared->locks[3]);
+	settle();
+#endif
+	must_be(rows(RT_ROW_LIVE), 1);
+	must(!rt_slot_bury(other->rt, m.rt->slot));
+}
+
+/* Such a row that nobody has settled at the end: the slot is left to who reaps it. */
+static void detached_in_a_call(struct media *other)
+{
+	unsigned slot = m.rt->slot;
+
+	run(ends_in_a_call, 1);
+	media_detach(&m);
+	must_be(media_slot(other, slot), RT_SLOT_LIVE);
+	must(rt_slot_bury(other->rt, slot));
+	must_be(media_reap(other), 1);
+}
+
+int main(void)
+{
+	const char *path = media_make("pool");
+	struct media other;
+
+	must_be(media_attach(path, 0, &m), 0);
+	must_be(media_attach(path, 0, &other), 0);
+	media_self(&m);
+	many();
+	destructors();
+	run(many_attaches, 1);
+	dead_rows(&other);
+	detached_in_a_call(&other);
+	media_detach(&other);
+	must_be(media_files(test_dir()), 0);
+	return 0;
+}
