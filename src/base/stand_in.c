@@ -61,8 +61,11 @@ int stand_in_refuses_mmap(int fd, const void *address, size_t length, off_t offs
 
 	if (!s)
 		return 0;
-	if (s->dax && *flags & MAP_SYNC)
+	if (s->dax) {
+		if (!(*flags & MAP_SYNC))
+			return EOPNOTSUPP;
 		*flags = (*flags & ~(MAP_SYNC | MAP_TYPE)) | MAP_SHARED;
+	}
 	if (s->rdev && (*flags & MAP_TYPE) == MAP_PRIVATE)
 		return EINVAL;
 	return s->align && ((uintptr_t)address | length | (uintptr_t)offset) % s->align ? EINVAL

@@ -15,7 +15,8 @@ struct stand_in {
 	/* Not 0: the file is a character device of this number, which only mmap works on. */
 	dev_t rdev;
 	uint64_t align; /* bytes; mmap wants addresses, offsets and lengths of multiples */
-	/* The file is on a DAX file system: MAP_SYNC is granted, punching holes is not wanted. */
+	/* The file is on a DAX file system: MAP_SYNC is granted. Mappings without it and punching holes
+	 * would work on the real one, but are not to be used: refused. */
 	bool dax;
 };
 
