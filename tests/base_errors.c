@@ -37,6 +37,7 @@ static void plain_errnos(void)
 	must_be(pf_errno(0), 0);
 	must_be(pf_errno(-ENOSPC), ENOSPC);
 	must_be(pf_errno(PF_ERROR_BASE), PF_ERROR_BASE);
+	must(pf_errno(INT32_MIN) > 0);
 	must(!strcmp(pf_strerror(0), "success"));
 	must(!strcmp(pf_strerror(-ENOENT), "No such file or directory"));
 	must(strlen(pf_strerror(PF_ERROR_END)) > 0 && strlen(pf_strerror(INT32_MIN)) > 0);

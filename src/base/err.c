@@ -1,6 +1,7 @@
 /* Error codes, their sentences, and the last failure of each thread. */
 #include "base/err.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -15,6 +16,11 @@ static const struct {
 
 static _Thread_local char message[512];
 
+static int positive(int code)
+{
+	return code == INT_MIN ? INT_MAX : code < 0 ? -code : code;
+}
+
 static int is_code(int code)
 {
 	return code > PF_ERROR_BASE && code < PF_ERROR_END;
@@ -24,8 +30,7 @@ const char *pf_strerror(int code)
 {
 	static _Thread_local char text[128];
 
-	if (code < 0)
-		code = -code;
+	code = positive(code);
 	if (code == 0)
 		return "success";
 	if (is_code(code))
@@ -35,8 +40,7 @@ const char *pf_strerror(int code)
 
 int pf_errno(int code)
 {
-	if (code < 0)
-		code = -code;
+	code = positive(code);
 	return is_code(code) ? codes[code - PF_ERROR_BASE].posix : code;
 }
 

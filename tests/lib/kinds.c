@@ -2,12 +2,14 @@
 #include "kinds.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/memfd.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -44,13 +46,14 @@ bool private_mount(const char *type, const char *name, const char *options)
 	return true;
 }
 
-/* ---- huge pages: some are set aside while a test uses them ---- */
+/* ---- huge pages: some are set aside while a test uses them, by one test at a time ---- */
 
 #define NR_HUGEPAGES "/proc/sys/vm/nr_hugepages"
 #define WANTED_PAGES 24l
 
 static long huge_pages_before = -1;
 static pid_t huge_pages_owner;
+static int huge_pages_lock = -1;
 
 static long read_number(const char *path)
 {
@@ -82,12 +85,24 @@ static void give_huge_pages_back(void)
 	if (huge_pages_before >= 0 && huge_pages_owner == getpid())
 		write_number(NR_HUGEPAGES, huge_pages_before);
 	huge_pages_before = -1;
+	if (huge_pages_lock >= 0)
+		close(huge_pages_lock);
+	huge_pages_lock = -1;
+}
+
+static void lock_huge_pages(void)
+{
+	huge_pages_lock = open(NR_HUGEPAGES, O_RDONLY | O_CLOEXEC);
+	if (huge_pages_lock >= 0)
+		must(flock(huge_pages_lock, LOCK_EX) == 0);
 }
 
 static bool want_huge_pages(const struct kind *kind)
 {
-	long before = read_number(NR_HUGEPAGES);
+	long before;
 
+	lock_huge_pages();
+	before = read_number(NR_HUGEPAGES);
 	if (free_huge_pages() >= WANTED_PAGES)
 		return true;
 	if (before >= 0 && write_number(NR_HUGEPAGES, before + WANTED_PAGES)) {
