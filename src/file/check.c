@@ -2,12 +2,15 @@
  * Checks: offline of the media alone, and live of all rules. The live one composes the modules' own, and compares files with page
  * descriptors here: every page of a file is a member of a folio in use that says so, and every member is in its file.
  */
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/sys.h"
 #include "file/pool.h"
+
+#define LOOKS 1000 /* at a difference before it is taken for real */
 
 /* ---- files against pages ---------------------------------------------------------------------------- */
 
@@ -39,18 +42,52 @@ static void check_page(struct layout *l, uint32_t ino, uint64_t index, uint64_t 
 				 load_relaxed(&page_at(&l->pages, head)->ino));
 }
 
-/* Under the inode's lock its pages stay. A lock that a stopped process has says nothing about the file. */
+static void check_entry(struct layout *l, uint32_t ino, uint64_t index, struct report *report)
+{
+	uint64_t pfn, first = index;
+	entry_t e = fs_entry(&l->fs, ino, index, &pfn);
+
+	if (entry_order(e) == BLOCK_ORDER)
+		first = align_down(index, BLOCK_PAGES);
+	if (!entry_valid(ino, fs_generation(&l->fs, ino), first, e))
+		report_violation(report, "map", "inode %u page %lu: wrong check of its entry", ino,
+				 (unsigned long)index);
+	else if (e)
+		check_page(l, ino, index, pfn, report);
+}
+
+/* Under the inode's lock its record and its pages stay. A lock that a stopped process has says nothing about the file. */
 static void check_file(struct rt_self *me, struct layout *l, uint32_t ino, struct report *report)
 {
-	uint64_t pfn;
+	int rc = layout_lock(me, l, ino);
 
-	if (layout_lock(me, l, ino) < 0)
+	if (rc == -PF_ECORRUPT)
+		report_violation(report, "inode", "inode %u: %s", ino, pf_message());
+	if (rc < 0)
 		return;
 	for (uint64_t i = fs_next_entry(&l->fs, ino, 0, FILE_PAGES_MAX); i < FILE_PAGES_MAX;
 	     i = fs_next_entry(&l->fs, ino, i + 1, FILE_PAGES_MAX))
-		if (fs_entry(&l->fs, ino, i, &pfn))
-			check_page(l, ino, i, pfn, report);
+		check_entry(l, ino, i, report);
 	layout_unlock(me, l, ino);
+}
+
+/* A name leads to its file. Without a lock, so a difference counts when it is still there after many looks. */
+static void check_name(struct layout *l, uint32_t ino, struct report *report)
+{
+	struct inode_attr attr;
+
+	for (unsigned look = 0; look < LOOKS; look++, sched_yield()) {
+		bool sure;
+		uint32_t found;
+
+		if (fs_attr(&l->fs, ino, &attr) < 0 || attr.state != INODE_NAMED)
+			return;
+		found = fs_lookup(&l->fs, attr.name, &sure);
+		if (found == ino || (!found && !sure))
+			return;
+	}
+	report_violation(report, "name", "inode %u (%s) has a name that is not found", ino,
+			 attr.name);
 }
 
 /* ---- pages against files ---------------------------------------------------------------------------- */
@@ -141,8 +178,11 @@ int pf_check(pf_pool *pool, void (*each)(void *arg, const char *rule, const char
 		return rt_self_error();
 	page_check(me, &l->pages, &report);
 	fs_check_runtime(&l->fs, me, &report);
-	for (uint32_t ino = 1; ino < fs_inodes_high(&l->fs); ino++)
+	journal_check(&l->fs.journal, &report);
+	for (uint32_t ino = 1; ino < fs_inodes_high(&l->fs); ino++) {
 		check_file(me, l, ino, &report);
+		check_name(l, ino, &report);
+	}
 	rc = check_strays(me, l, &report);
 	return rc < 0 ? rc : (int)report.violations;
 }

@@ -11,6 +11,7 @@
 #include "format/super_format.h"
 
 #define RECORDS_AT 64u
+#define LOOKS      1000u        /* at a lane before what it has is taken for real */
 #define REPLAYING  (1ull << 31) /* in an owner word: that row replays a dead one's lane */
 
 struct record {
@@ -263,4 +264,28 @@ int journal_recover(struct journal *j)
 		replay(j, lane);
 	}
 	return replayed;
+}
+
+/* ---- the live check -------------------------------------------------------------------------------- */
+
+/* Whoever takes it meanwhile shows, before or after. */
+static bool lane_is_stray(struct journal *j, unsigned lane)
+{
+	return !load_acquire(&j->owners->owner[lane]) && load_acquire(commit_word(j, lane)) &&
+	       !load_acquire(&j->owners->owner[lane]);
+}
+
+void journal_check(struct journal *j, struct report *report)
+{
+	for (unsigned i = 0; i < j->lanes; i++) {
+		unsigned look = 0;
+
+		while (look < LOOKS && lane_is_stray(j, i)) {
+			look++;
+			sched_yield();
+		}
+		if (look == LOOKS)
+			report_violation(report, "journal",
+					 "lane %u has a transaction, but nobody has the lane", i);
+	}
 }

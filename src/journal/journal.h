@@ -65,8 +65,10 @@ bool journal_settle(struct journal *j, struct rt_self *me, bool wait);
 /* Before a runtime is built: replays every lane of the media, checking offsets. Returns how many, or
  * -PF_ECORRUPT if a committed record names a place that is not metadata. Without a runtime (rt may be NULL). */
 int journal_recover(struct journal *j);
-/* For fsck: describes what is wrong with lane `n` in `report`; true if it has a committed transaction. */
+/* For the live check: a lane that nobody has is empty. */
 struct report;
+void journal_check(struct journal *j, struct report *report);
+/* For fsck: describes what is wrong with lane `n` in `report`; true if it has a committed transaction. */
 bool journal_inspect(const void *lane, unsigned n, uint64_t meta_bytes, uint64_t lanes_end,
 		     struct report *report);
 /* What journal_inspect() found good: calls `each` for every word it writes, in order. */

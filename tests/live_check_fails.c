@@ -1,0 +1,241 @@
+/* The live check sees what is wrong: one word of a pool in use is changed at a time, and the check names the rule; undone, it is clean. */
+/* test: suite=short timeout=60 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file/pool.h"
+#include "fs/inner.h"
+#include "pool.h"
+
+#define MIB (1ul << 20)
+
+static struct pf_pool *pool;
+static struct layout *l;
+static struct pages *p;
+
+/* ---- what the check says ---------------------------------------------------------------------------- */
+
+struct seen {
+	const char *rule;
+	unsigned named, others;
+	char text[160];
+};
+
+static void note(void *arg, const char *rule, const char *text)
+{
+	struct seen *seen = arg;
+
+	if (!seen->rule || strcmp(rule, seen->rule))
+		seen->others++;
+	else
+		seen->named++;
+	snprintf(seen->text, sizeof seen->text, "%s: %s", rule, text);
+}
+
+static void clean(const char *when)
+{
+	struct seen seen = {0};
+
+	if (OK(pf_check(pool, note, &seen)))
+		test_fail(__FILE__, __LINE__, "%s: %s", when, seen.text);
+}
+
+static void names(const char *rule, const char *what)
+{
+	struct seen seen = {.rule = rule};
+
+	OK(pf_check(pool, note, &seen));
+	if (!seen.named)
+		test_fail(__FILE__, __LINE__, "%s: the check does not name %s, it says: %s", what,
+			  rule, seen.text);
+	printf("%-40s %s\n", what, seen.text);
+}
+
+/* The word gets another value; the check names the rule; the word is as before and the check finds nothing. */
+static void change(_Atomic uint64_t *word, uint64_t to, const char *rule, const char *what)
+{
+	uint64_t was = load_acquire(word);
+
+	must(was != to);
+	store_release(word, to);
+	names(rule, what);
+	store_release(word, was);
+	clean(what);
+}
+
+static void change_byte(_Atomic uint8_t *byte, uint8_t to, const char *rule, const char *what)
+{
+	uint8_t was = load_acquire(byte);
+
+	must(was != to);
+	store_release(byte, to);
+	names(rule, what);
+	store_release(byte, was);
+	clean(what);
+}
+
+/* ---- places ----------------------------------------------------------------------------------------- */
+
+static uint32_t inode_of(const char *name)
+{
+	bool sure;
+	uint32_t ino = fs_lookup(&l->fs, name, &sure);
+
+	must(ino);
+	return ino;
+}
+
+static uint64_t pfn_of(const char *name, uint64_t index)
+{
+	uint64_t pfn;
+
+	must(fs_entry(&l->fs, inode_of(name), index, &pfn));
+	return pfn;
+}
+
+/* A free page of a block that has descriptors and is not wholly free. */
+static uint64_t free_pfn(void)
+{
+	uint64_t first = align_down(pfn_of("small", 0) - p->first, BLOCK_PAGES) + p->first;
+
+	for (uint64_t pfn = first; pfn < first + BLOCK_PAGES; pfn++) {
+		uint64_t head, w;
+
+		if (!page_head(p, pfn, 0, &head, &w))
+			return pfn;
+	}
+	test_fail(__FILE__, __LINE__, "no free page beside a used one");
+}
+
+/* ---- the rules -------------------------------------------------------------------------------------- */
+
+static void counts_and_members(void)
+{
+	uint64_t big = pfn_of("big", 0), unused = free_pfn();
+	_Atomic uint64_t *word = &page_at(p, big)->word, *unused_word = &page_at(p, unused)->word;
+	_Atomic uint64_t *entry = &l->fs.inodes[inode_of("small")].inlined[0];
+	uint64_t w = load_acquire(word), e = load_acquire(entry);
+	uint32_t ino = inode_of("small");
+
+	change(word, w + 1, "count", "a folio's count, one more");
+	change(word, w - 1, "count", "a folio's count, one less");
+	change(word, word_with_state(w, PAGE_ORPHAN), "member", "a folio's state");
+	change(word, word_with_state(w, PAGE_FREE), "allocator", "a folio that seems to be free");
+	change(unused_word, load_acquire(unused_word) + 1, "count", "a free page's count");
+	change(unused_word, word_with_state(load_acquire(unused_word), PAGE_ORPHAN), "leak",
+	       "an orphan that nobody holds");
+	change_byte(&page_at(p, unused)->left, 1, "left", "a free page's left byte");
+	change_byte(&page_at(p, big + 3)->left, 1, "member", "a member's left byte");
+	change(entry, 0, "member", "a map entry that is gone");
+	change(entry,
+	       entry_make(ino, fs_generation(&l->fs, ino), 0, ENTRY_LEAF, entry_order(e), unused),
+	       "member", "a map entry to a free page");
+	change(entry, entry_make(ino, fs_generation(&l->fs, ino), 0, ENTRY_LEAF, 0, 1), "extent",
+	       "a map entry to no page");
+	change(entry, e ^ 1ull << 50, "map", "a map entry's check");
+}
+
+static void allocator(void)
+{
+	uint64_t unused = free_pfn(), block = page_block(p, unused), at = unused - p->first;
+	_Atomic uint64_t *bits = &p->block[block].free[at % BLOCK_PAGES / 64];
+	unsigned class = load_acquire(&p->class[block]);
+
+	change(bits, load_acquire(bits) ^ 1ull << at % 64, "allocator", "a bit of the free index");
+	at = pfn_of("small", 0) - p->first;
+	bits = &p->block[block].free[at % BLOCK_PAGES / 64];
+	change(bits, load_acquire(bits) ^ 1ull << at % 64, "allocator", "a used page's free bit");
+	change_byte(&p->class[block], (uint8_t)(class ? class - 1 : 1), "allocator",
+		    "a block's class");
+	change(&p->by_class[class].level[0][block / 64],
+	       load_acquire(&p->by_class[class].level[0][block / 64]) ^ 1ull << block % 64,
+	       "allocator", "a block on the list of its class");
+	if (p->by_class[class].levels > 1)
+		change(&p->by_class[class].level[1][0], 0, "allocator", "the list's upper level");
+}
+
+static void metadata(void)
+{
+	uint32_t ino = inode_of("big");
+	struct inode_format *inode = &l->fs.inodes[ino];
+	_Atomic uint64_t *opens = &fs_state(&l->fs, ino)->opens;
+	_Atomic uint64_t *lane =
+		(_Atomic uint64_t *)(l->fs.journal.meta + l->fs.journal.lanes_offset);
+	_Atomic uint64_t *node_bits = inner_node_bits(&l->fs), *link;
+	size_t length = strlen("big");
+
+	change(&inode->crc, load_acquire(&inode->crc) ^ 1, "inode", "an inode's crc");
+	change(&inode->size, load_acquire(&inode->size) + 4096, "inode", "a file's size");
+	change(opens, load_acquire(opens) + 1, "inode", "how often a file is open");
+	change(inner_inode_bits(&l->fs) + ino / 64,
+	       load_acquire(inner_inode_bits(&l->fs) + ino / 64) ^ 1ull << ino % 64, "inode",
+	       "an inode's bit");
+	change(node_bits, load_acquire(node_bits) ^ 1ull << 40, "node", "a node's bit");
+	link = &l->fs.names[name_hash("big", length) & (l->fs.super.names - 1)];
+	change(link, 0, "name", "the link to a name");
+	change(lane, 3, "journal", "a lane that nobody has");
+}
+
+/* ---- quarantine -------------------------------------------------------------------------------------- */
+
+static int hold_and_end(void *arg)
+{
+	pf_pool *mine = pool_open(arg);
+	pf_file *file;
+	pf_pin *pin;
+
+	OK(pf_open(mine, "held", PF_O_RDWR, 0, &file));
+	OK(pf_pin_file(file, 0, 8 * PAGE_BYTES, 0, &pin));
+	OK(pf_unlink(mine, "held"));
+	_exit(0);
+}
+
+/* Pages wait in quarantine while a process has registered the pool. */
+static void quarantine(const char *path)
+{
+	struct pf_region region;
+	_Atomic uint64_t *word, *list;
+	uint64_t pfn, block;
+
+	must_be(pf_regions(pool, &region, 1), 1);
+	pattern_file(pool, "held", 8 * PAGE_BYTES, 3);
+	pfn = pfn_of("held", 0);
+	must_be(test_in_child(hold_and_end, (void *)(uintptr_t)path), 0);
+	OK(pf_reap(pool));
+	must(pool_info(pool).pages_quarantine >= 8);
+	clean("pages in quarantine");
+	word = &page_at(p, pfn)->word;
+	must_be(word_state(load_acquire(word)), PAGE_QUARANTINE);
+	change(word, load_acquire(word) + 1, "quarantine", "a quarantined page's count");
+	change(word, word_with_state(load_acquire(word), PAGE_FREE), "allocator",
+	       "a quarantined page's state");
+	block = page_block(p, pfn);
+	list = &p->quarantine.level[0][block / 64];
+	change(list, load_acquire(list) ^ 1ull << block % 64, "quarantine", "the quarantine list");
+}
+
+int main(void)
+{
+	const char *path = pool_make("check", 32);
+	pf_file *file;
+	pf_map *map;
+
+	pool = pool_open(path);
+	l = &pool->layout;
+	p = &l->pages;
+	pattern_file(pool, "small", 3 * PAGE_BYTES, 1);
+	pattern_file(pool, "big", 4 * MIB, 2);
+	OK(pf_open(pool, "big", PF_O_RDONLY, 0, &file));
+	OK(pf_map_file(file, 0, 4 * MIB, PF_MAP_READ, &map));
+	clean("before");
+	counts_and_members();
+	allocator();
+	metadata();
+	quarantine(path);
+	OK(pf_unmap(map));
+	OK(pf_close(file));
+	OK(pf_pool_close(pool));
+	return 0;
+}
