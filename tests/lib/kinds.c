@@ -129,6 +129,18 @@ static bool start_file(struct kind *kind)
 
 static char disk_dir[64];
 
+static void remove_disk_dir(void)
+{
+	char path[80];
+
+	if (!disk_dir[0])
+		return;
+	snprintf(path, sizeof path, "%s/device", disk_dir);
+	unlink(path);
+	rmdir(disk_dir);
+	disk_dir[0] = 0;
+}
+
 static bool start_disk(struct kind *kind)
 {
 	struct statfs fs;
@@ -139,6 +151,7 @@ static bool start_disk(struct kind *kind)
 		skip_part("%s: /var/tmp: %s", kind->name, strerror(errno));
 		return false;
 	}
+	atexit(remove_disk_dir);
 	if (statfs(disk_dir, &fs) < 0 || fs.f_type == TMPFS_MAGIC) {
 		skip_part("%s: /var/tmp is no disk", kind->name);
 		return false;
@@ -304,7 +317,5 @@ void kind_end(void)
 	stand_in_set(NULL);
 	unsetenv("PINFOLD_SYSFS");
 	give_huge_pages_back();
-	if (disk_dir[0])
-		rmdir(disk_dir);
-	disk_dir[0] = 0;
+	remove_disk_dir();
 }
