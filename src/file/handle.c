@@ -347,11 +347,26 @@ static void fill_stat(struct layout *l, uint32_t ino, const struct inode_attr *a
 	};
 }
 
+/* Without a lock; but a record that a dead process left half changed is whole only after its lock was taken. */
+static int read_attr(struct rt_self *me, struct layout *l, uint32_t ino, struct inode_attr *attr)
+{
+	int rc = fs_attr(&l->fs, ino, attr);
+
+	if (likely(rc == 0))
+		return 0;
+	rc = layout_lock(me, l, ino);
+	if (rc < 0)
+		return rc;
+	rc = fs_attr(&l->fs, ino, attr);
+	layout_unlock(me, l, ino);
+	return rc;
+}
+
 int pf_stat(pf_file *file, struct pf_stat *stat)
 {
+	struct rt_self *me = pool_self(file->pool);
 	struct inode_attr attr;
-	int rc = pool_self(file->pool) ? fs_attr(&file->pool->layout.fs, file->ino, &attr)
-				       : rt_self_error();
+	int rc = me ? read_attr(me, &file->pool->layout, file->ino, &attr) : rt_self_error();
 
 	if (rc == 0)
 		fill_stat(&file->pool->layout, file->ino, &attr, stat);
@@ -359,6 +374,7 @@ int pf_stat(pf_file *file, struct pf_stat *stat)
 }
 
 struct list {
+	struct rt_self *me;
 	struct layout *l;
 	int (*each)(void *arg, const char *name, const struct pf_stat *stat);
 	void *arg;
@@ -367,8 +383,16 @@ struct list {
 static int list_one(void *arg, uint32_t ino, const struct inode_attr *attr)
 {
 	struct list *list = arg;
+	struct inode_attr settled;
 	struct pf_stat stat;
 
+	if (!attr) {
+		int rc = read_attr(list->me, list->l, ino, &settled);
+
+		if (rc < 0 || settled.state != INODE_NAMED)
+			return rc;
+		attr = &settled;
+	}
 	fill_stat(list->l, ino, attr, &stat);
 	return list->each(list->arg, attr->name, &stat);
 }
@@ -376,7 +400,7 @@ static int list_one(void *arg, uint32_t ino, const struct inode_attr *attr)
 int pf_list(pf_pool *pool, int (*each)(void *arg, const char *name, const struct pf_stat *stat),
 	    void *arg)
 {
-	struct list list = {&pool->layout, each, arg};
+	struct list list = {pool_self(pool), &pool->layout, each, arg};
 
-	return pool_self(pool) ? fs_list(&pool->layout.fs, list_one, &list) : rt_self_error();
+	return list.me ? fs_list(&pool->layout.fs, list_one, &list) : rt_self_error();
 }

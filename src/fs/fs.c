@@ -91,6 +91,7 @@ static void reset_shared(struct fs *fs)
 
 	rt_lock_init(&s->names, RT_LOCK_NAMES, 0);
 	rt_lock_init(&s->meta, RT_LOCK_META, 0);
+	store_relaxed(&s->names_unsettled, 0);
 	store_relaxed(&s->names_sequence, 0);
 	store_relaxed(&s->inode_cursor, 1);
 	for (unsigned i = 0; i < ARRAY_SIZE(s->lanes.owner); i++)

@@ -23,7 +23,8 @@ struct fs_inode {
 	_Atomic uint64_t layout;      /* [i] + 1 whenever pages have left it; read without lock */
 	_Atomic uint64_t range_owner; /* [i] who has locked entries (WAIT, TRY); 0: nobody */
 	_Atomic uint64_t range_first, range_last; /* [i] page indexes, stored before range_owner */
-	uint8_t unused[32];
+	_Atomic uint64_t unsettled; /* [i] what a dead owner left is still to be repaired */
+	uint8_t unused[24];
 };
 
 /* Start of region RT_NODES; the node and inode bitmaps follow. */
@@ -31,6 +32,8 @@ struct fs_shared {
 	struct journal_lanes lanes;
 	struct rt_lock names; /* chains, allocation of inodes */
 	struct rt_lock meta;  /* the node bitmap */
+	_Atomic uint64_t
+		names_unsettled; /* under names; what a dead owner left is still to be repaired */
 	_Atomic uint64_t
 		names_sequence; /* odd while a chain changes; lookups that find nothing look at it */
 	_Atomic uint64_t inode_cursor; /* where to look for a free inode next */
@@ -83,7 +86,7 @@ uint64_t fs_inodes_free(struct fs *fs);
 
 /* ---- attributes ---------------------------------------------------------------------------------- */
 
-/* Without a lock. -PF_ECORRUPT. */
+/* Without a lock. -PF_ECORRUPT, also while a transaction of a dead process is half applied: who takes the inode's lock settles it. */
 int fs_attr(struct fs *fs, uint32_t ino, struct inode_attr *attr);
 /* One word of the attributes, without a lock and without checking the rest. */
 uint64_t fs_size(struct fs *fs, uint32_t ino);
@@ -108,7 +111,8 @@ int64_t fs_create(struct fs *fs, struct rt_self *me, const char *name, uint32_t 
 void fs_unlink(struct fs *fs, struct rt_self *me, uint32_t ino);
 /* Gives `ino` the name `to`; `replaced` (0: nobody) loses it, in one transaction. Names lock, both inode locks. */
 void fs_rename(struct fs *fs, struct rt_self *me, uint32_t ino, const char *to, uint32_t replaced);
-/* Calls `each` for every NAMED inode; a non-zero result stops and is returned. No lock. */
+/* Calls `each` for every NAMED inode; a non-zero result stops and is returned. No lock. attr is NULL when the record is half
+ * changed by a dead process: it is whole after the inode's lock was taken. */
 int fs_list(struct fs *fs, int (*each)(void *arg, uint32_t ino, const struct inode_attr *attr),
 	    void *arg);
 

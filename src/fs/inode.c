@@ -329,16 +329,17 @@ void fs_rename(struct fs *fs, struct rt_self *me, uint32_t ino, const char *to, 
 int fs_list(struct fs *fs, int (*each)(void *arg, uint32_t ino, const struct inode_attr *attr),
 	    void *arg)
 {
-	for (uint32_t ino = 1; ino < fs_inodes_high(fs); ino++) {
-		struct inode_attr attr;
-		int rc;
+	int rc = 0;
 
-		if ((load_acquire(&fs->inodes[ino].state) & 0xff) != INODE_NAMED ||
-		    fs_attr(fs, ino, &attr) < 0 || attr.state != INODE_NAMED)
+	for (uint32_t ino = 1; ino < fs_inodes_high(fs) && rc == 0; ino++) {
+		struct inode_attr attr;
+
+		if ((load_acquire(&fs->inodes[ino].state) & 0xff) != INODE_NAMED)
 			continue;
-		rc = each(arg, ino, &attr);
-		if (rc)
-			return rc;
+		if (fs_attr(fs, ino, &attr) < 0)
+			rc = each(arg, ino, NULL);
+		else if (attr.state == INODE_NAMED)
+			rc = each(arg, ino, &attr);
 	}
-	return 0;
+	return rc;
 }

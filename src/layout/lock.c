@@ -92,12 +92,22 @@ uint64_t layout_count_opens(struct layout *l, uint32_t ino, uint32_t igen)
 	return n;
 }
 
-static void repair(struct rt_self *me, struct layout *l, uint32_t ino)
+/* A stopped process is replaying what the dead left: nothing under this lock may change before it has. */
+static int settle_lanes(struct rt_self *me, struct layout *l)
+{
+	return journal_settle(&l->fs.journal, me, true)
+		       ? 0
+		       : err(PF_ESTOPPED, "it replays a transaction of a dead one");
+}
+
+static int repair(struct rt_self *me, struct layout *l, uint32_t ino)
 {
 	struct fs_inode *state = fs_state(&l->fs, ino);
 	uint64_t owner;
+	int rc = settle_lanes(me, l);
 
-	journal_settle(&l->fs.journal, me, true);
+	if (rc < 0)
+		return rc;
 	step("repair: lanes settled");
 #ifndef PF_BREAK_NO_RESOLVE
 	resolve_rows(me, l, ino);
@@ -106,17 +116,24 @@ static void repair(struct rt_self *me, struct layout *l, uint32_t ino)
 	if (owner && rt_owner_dead(l->rt, owner))
 		store_release(&state->range_owner, 0);
 	store_release(&state->opens, layout_count_opens(l, ino, fs_generation(&l->fs, ino)));
+	store_release(&state->unsettled, 0);
+	return 0;
 }
 
+/* That the owner died is told once; the word tells who comes later, if the repair could not be done. */
 static int finish_lock(struct rt_self *me, struct layout *l, uint32_t ino, int rc)
 {
+	_Atomic uint64_t *unsettled = &fs_state(&l->fs, ino)->unsettled;
+
 	if (rc < 0) {
 		note(me, ino, 0);
 		return rc;
 	}
 	if (rc == RT_LOCK_REPAIR)
-		repair(me, l, ino);
-	rc = inner_finish(me, l, ino);
+		store_release(unsettled, 1);
+	rc = unlikely(load_relaxed(unsettled)) ? repair(me, l, ino) : 0;
+	if (rc == 0)
+		rc = inner_finish(me, l, ino);
 	if (rc < 0)
 		layout_unlock(me, l, ino);
 	return rc;
@@ -142,10 +159,21 @@ void layout_unlock(struct rt_self *me, struct layout *l, uint32_t ino)
 
 static int repair_names(struct rt_self *me, struct layout *l, int rc)
 {
-	if (rc != RT_LOCK_REPAIR)
+	_Atomic uint64_t *unsettled = &l->fs.shared->names_unsettled;
+
+	if (rc < 0)
 		return rc;
-	journal_settle(&l->fs.journal, me, true);
+	if (rc == RT_LOCK_REPAIR)
+		store_release(unsettled, 1);
+	if (likely(!load_relaxed(unsettled)))
+		return 0;
+	rc = settle_lanes(me, l);
+	if (rc < 0) {
+		layout_unlock_names(me, l);
+		return rc;
+	}
 	fs_names_repair(&l->fs, me);
+	store_release(unsettled, 0);
 	return 0;
 }
 
