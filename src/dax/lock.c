@@ -23,8 +23,10 @@ int dax_lock_range(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t fir
 	store_release(&state->range_owner, 0);
 	store_relaxed(&state->range_first, first);
 	store_relaxed(&state->range_last, last);
-	/* Pairs with the look at the range after a get's CAS, through the read-modify-writes of the folio word. */
+	/* Pairs with the look at the range after a get's CAS, through the read-modify-writes of the folio word. The fence is for pages whose
+	 * folio is being split: who saw them before they were published is before any get of them. */
 	store_release(&state->range_owner, me->owner);
+	memory_fence(memory_order_seq_cst);
 	step("break: range locked");
 	return 0;
 }

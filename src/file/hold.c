@@ -61,6 +61,8 @@ static int take_piece(struct rt_self *me, const struct hold_request *r, struct h
 		rt_hold_put(me, piece->record);
 		return rc;
 	}
+	if (index + run.pages <= (r->offset + r->length - 1) / PAGE_BYTES)
+		store_relaxed(&piece->record->last_byte, (uint32_t)PAGE_BYTES - 1);
 	piece->pfn = run.pfn;
 	piece->pages = run.pages;
 	set->count++;

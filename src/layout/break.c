@@ -34,7 +34,9 @@ static bool find_busy(struct layout *l, uint32_t ino, uint64_t first, uint64_t l
 		busy->pages = 1ull << word_order(word);
 		if (page_busy(&l->pages, busy->head, wait, &busy->low))
 			return true;
-		i += busy->pages - (pfn - busy->head) - 1;
+		/* Where parts have left, other folios may have come; and it may have been split meanwhile. */
+		if (!(word & WORD_P))
+			i += busy->pages - (pfn - busy->head) - 1;
 	}
 	return false;
 }

@@ -24,7 +24,8 @@ static void clear_pending(struct pages *p)
 	store_release(&p->zone->kind, (uint64_t)PENDING_NONE);
 }
 
-/* The block has a page in quarantine: found by the discarder, and when it went there. */
+/* The block has a page in quarantine: found by the discarder, and when it went there. Before the word says so: who sees the
+ * page there sees a time that is not older. */
 static void quarantine_put(struct pages *p, uint64_t pfn)
 {
 	uint64_t block = page_block(p, pfn);
@@ -70,6 +71,8 @@ static void finish_push(struct pages *p)
 		if (!word_is_unheld(w, PAGE_ORPHAN))
 			break;
 		new = pushed(w);
+		if (word_state(new) == PAGE_QUARANTINE)
+			quarantine_put(p, head);
 	} while (!cas(&page->word, &w, new)); /* a recount may have changed R */
 	step("alloc: pushed");
 	w = load_acquire(&page->word);
@@ -77,7 +80,6 @@ static void finish_push(struct pages *p)
 		free_pages(p, head, 1ul << order);
 	} else if (word_state(w) == PAGE_QUARANTINE) {
 		clear_left(p, head, 1ul << order);
-		quarantine_put(p, head);
 	}
 	clear_pending(p);
 }
@@ -142,9 +144,9 @@ static void free_left(struct pages *p, uint64_t pfn, uint64_t q)
 	struct page *page = page_at(p, pfn);
 
 	if (q) {
+		quarantine_put(p, pfn);
 		store_release(&page->word,
 			      word_begin(load_relaxed(&page->word), PAGE_QUARANTINE, 0, q));
-		quarantine_put(p, pfn);
 	} else {
 		index_put(p, pfn, 1);
 	}

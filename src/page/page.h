@@ -5,7 +5,7 @@
  * pages->map[pfn - first] is a page's descriptor, pages->block[n] that of 2 MiB of pages. Both are filled (given
  * memory) when a block is first taken, so an empty pool has nearly no runtime.
  *
- * page_up, page_down, page_put_range and page_release* are called in a section of the caller that covers the folio (runtime/
+ * page_up, page_down, page_down_range and page_release are called in a section of the caller that covers the folio (runtime/
  * section.h); page_take, page_discard and page_recount make their own. None waits for a lock but the allocator's.
  */
 #ifndef PAGE_PAGE_H

@@ -79,18 +79,19 @@ static int64_t free_runs(struct rt_self *me, struct pages *p, uint64_t block,
 			freed += (int64_t)pages;
 		}
 	}
-	if (find_runs(p, block, left) == 0)
-		hbitmap_clear(&p->quarantine,
-			      block); /* pending's head is in this block: repair() mends it */
+	if (find_runs(p, block, left) == 0) {
+		store_relaxed(&p->zone->head, p->first + block * BLOCK_PAGES); /* for repair() */
+		hbitmap_clear(&p->quarantine, block);
+	}
 	alloc_unlock(me, p);
 	return freed;
 }
 
 static int64_t discard_block(struct rt_self *me, struct pages *p, uint64_t block)
 {
-	uint64_t since = load_relaxed(&p->block[block].quarantined);
 	struct run runs[BLOCK_PAGES];
 	unsigned n = find_runs(p, block, runs);
+	uint64_t since = load_relaxed(&p->block[block].quarantined); /* not before the look */
 	int rc = replace(p, runs, n);
 
 	step("discard: memory replaced");
