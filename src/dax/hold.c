@@ -4,22 +4,34 @@
 
 #define RETRIES_BEFORE_SETTLING 4u
 
+/* The first entry of a run: an order-9 leaf speaks for the rest of its folio, any other for its page. */
+struct first {
+	entry_t entry;
+	const _Atomic uint64_t *place;
+	uint64_t pages;
+};
+
+static uint64_t pages_of(entry_t e, uint64_t pfn)
+{
+	return entry_order(e) == BLOCK_ORDER ? BLOCK_PAGES - (pfn & (BLOCK_PAGES - 1)) : 1;
+}
+
 /* The pages from `index` on that are contiguous in memory, by their entries: at most max pages and RT_FOLIOS folios. */
 static int look_up(struct fs *fs, struct pages *p, uint32_t ino, uint64_t index, uint64_t max,
-		   struct dax_run *run, unsigned *hint)
+		   struct dax_run *run, struct first *first)
 {
-	entry_t e = fs_entry(fs, ino, index, &run->pfn);
+	entry_t e = fs_entry_place(fs, ino, index, &run->pfn, &first->place);
 	unsigned folios = 1;
 
 	run->pages = 0;
 	if (!e || !page_in_zone(p, run->pfn))
 		return -PF_EHOLE;
-	*hint = entry_order(e);
+	first->entry = e;
+	first->pages = pages_of(e, run->pfn);
 	for (;;) {
-		uint64_t pfn = run->pfn + run->pages, folio = 1ull << entry_order(e), next;
+		uint64_t folio = 1ull << entry_order(e), next;
 
-		/* An entry of an order-9 leaf speaks for the rest of its folio, any other for its page. */
-		run->pages += entry_order(e) == BLOCK_ORDER ? folio - (pfn & (folio - 1)) : 1;
+		run->pages += pages_of(e, run->pfn + run->pages);
 		if (run->pages >= max) {
 			run->pages = max;
 			return 0;
@@ -61,41 +73,49 @@ static int count_up(struct rt_self *me, struct pages *p, struct dax_run *run, un
 	return 0;
 }
 
-/* The second look: every page of the run is still where it was, and no part of the range is locked. */
-static bool still_there(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t index,
-			const struct dax_run *run)
+static bool all_there(struct fs *fs, uint32_t ino, uint64_t index, const struct dax_run *run)
 {
-#ifdef PF_BREAK_NO_REVALIDATE
-	(void)me, (void)fs, (void)ino, (void)index, (void)run;
-	return true;
-#endif
 	for (uint64_t i = 0; i < run->pages;) {
 		uint64_t pfn;
 		entry_t e = fs_entry(fs, ino, index + i, &pfn);
 
 		if (!e || pfn != run->pfn + i)
 			return false;
-		i += entry_order(e) == BLOCK_ORDER ? BLOCK_PAGES - (pfn & (BLOCK_PAGES - 1)) : 1;
+		i += pages_of(e, pfn);
 	}
+	return true;
+}
+
+/* The second look: every page of the run is still where it was, and no part of the range is locked. */
+static bool still_there(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t index,
+			const struct dax_run *run, const struct first *first)
+{
+#ifdef PF_BREAK_NO_REVALIDATE
+	(void)me, (void)fs, (void)ino, (void)index, (void)run, (void)first;
+	return true;
+#endif
+	if (run->pages <= first->pages ? load_acquire(first->place) != first->entry
+				       : !all_there(fs, ino, index, run))
+		return false;
 	return !dax_range_locked(me, fs, ino, index, index + run->pages - 1);
 }
 
 static int try_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino,
 		    uint64_t index, uint64_t max, _Atomic uint64_t *account, struct dax_run *run)
 {
-	unsigned hint;
-	int rc = look_up(fs, p, ino, index, max, run, &hint);
+	struct first first;
+	int rc = look_up(fs, p, ino, index, max, run, &first);
 
 	if (rc < 0)
 		return rc;
 	rt_enter(me, run->pfn, run->pages);
-	rc = count_up(me, p, run, hint);
+	rc = count_up(me, p, run, entry_order(first.entry));
 	if (likely(rc == 0)) {
 #ifdef PF_BREAK_LEAVE_EARLY
 		rt_leave(me);
 #endif
 		step("get: look again");
-		if (likely(still_there(me, fs, ino, index, run))) {
+		if (likely(still_there(me, fs, ino, index, run, &first))) {
 			store_release(account, rt_range(run->pfn, run->pages));
 			step("get: accounted");
 		} else {

@@ -122,6 +122,10 @@ int fs_list(struct fs *fs, int (*each)(void *arg, uint32_t ino, const struct ino
  * at `index` itself, not the block's first. Damaged entries read as empty (fsck and fs_build name them). The order of an
  * entry of a level-0 node is at most 8: order 9 means a leaf of level 1. */
 entry_t fs_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn);
+/* The same, and the word that the entry is in. While the file is open that word is its only place, but for a transaction that is
+ * moving it: so a second look is a second load of it. */
+entry_t fs_entry_place(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn,
+		       const _Atomic uint64_t **place);
 /* The first index >= `index` and < `end` that has an entry; `end` if none. Skips empty nodes. No lock. */
 uint64_t fs_next_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end);
 /* How many pages from `index` on, at most `max`, have no entry. */

@@ -11,6 +11,7 @@
 struct spot {
 	entry_t leaf;
 	uint64_t pfn, end;
+	const _Atomic uint64_t *place; /* of the leaf */
 };
 
 static struct spot find_inline(struct fs *fs, uint32_t ino, uint64_t index)
@@ -18,7 +19,8 @@ static struct spot find_inline(struct fs *fs, uint32_t ino, uint64_t index)
 	struct spot s = {.end = FILE_PAGES_MAX};
 
 	if (index < INLINE_ENTRIES) {
-		s.leaf = load_acquire(&fs->inodes[ino].inlined[index]);
+		s.place = &fs->inodes[ino].inlined[index];
+		s.leaf = load_acquire(s.place);
 		s.pfn = entry_target(s.leaf);
 		s.end = index + 1;
 	}
@@ -28,18 +30,20 @@ static struct spot find_inline(struct fs *fs, uint32_t ino, uint64_t index)
 static struct spot find_in_tree(struct fs *fs, entry_t e, uint64_t index)
 {
 	unsigned level = entry_order(e) + 1;
+	const _Atomic uint64_t *place = NULL;
 
 	if (level > MAP_LEVELS || index >= inner_span(level))
 		return (struct spot){.end = FILE_PAGES_MAX};
 	while (entry_kind(e) == ENTRY_TABLE && level && entry_target(e) < fs->super.nodes) {
 		level--;
-		e = load_acquire(&inner_node(fs, entry_target(e))[inner_slot(index, level)]);
+		place = &inner_node(fs, entry_target(e))[inner_slot(index, level)];
+		e = load_acquire(place);
 	}
 	if (entry_kind(e) != ENTRY_LEAF || level > 1)
 		return (struct spot){.end = align_down(index, inner_span(level)) +
 					    inner_span(level)};
 	return (struct spot){e, entry_target(e) + (index & (inner_span(level) - 1)),
-			     align_down(index, inner_span(level)) + inner_span(level)};
+			     align_down(index, inner_span(level)) + inner_span(level), place};
 }
 
 static struct spot find(struct fs *fs, uint32_t ino, uint64_t index)
@@ -58,12 +62,21 @@ static struct spot find(struct fs *fs, uint32_t ino, uint64_t index)
 	return find_in_tree(fs, root, index);
 }
 
-entry_t fs_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn)
+entry_t fs_entry_place(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn,
+		       const _Atomic uint64_t **place)
 {
 	struct spot s = find(fs, ino, index);
 
 	*pfn = s.pfn;
+	*place = s.place;
 	return s.leaf;
+}
+
+entry_t fs_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn)
+{
+	const _Atomic uint64_t *place;
+
+	return fs_entry_place(fs, ino, index, pfn, &place);
 }
 
 uint64_t fs_next_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end)

@@ -9,25 +9,10 @@
 
 /* ---- heads ------------------------------------------------------------------------------------------ */
 
-/* The page that would be the head of an order-`order` folio covering pfn is one: in use, and large enough. */
-static bool head_at(const struct pages *p, uint64_t pfn, unsigned order, uint64_t *head,
-		    uint64_t *word)
+bool page_head_search(const struct pages *p, uint64_t pfn, uint64_t *head, uint64_t *word)
 {
-	uint64_t h = align_down(pfn, 1ull << order), w = load_acquire(&page_at(p, h)->word);
-
-	if (word_state(w) == PAGE_FREE || pfn - h >= 1ull << word_order(w))
-		return false;
-	*head = h;
-	*word = w;
-	return true;
-}
-
-bool page_head(const struct pages *p, uint64_t pfn, unsigned hint, uint64_t *head, uint64_t *word)
-{
-	if (likely(head_at(p, pfn, MIN(hint, (unsigned)BLOCK_ORDER), head, word)))
-		return true;
 	for (unsigned order = 0; order <= BLOCK_ORDER; order++)
-		if (head_at(p, pfn, order, head, word))
+		if (page_head_at(p, pfn, order, head, word))
 			return true;
 	return false;
 }

@@ -113,7 +113,25 @@ static inline void *page_address(const struct pages *p, uint64_t pfn)
 
 /* The folio in use that covers pfn: tries the order hint, then all orders. False: none (a split is under way, or free).
  * *word is what the head's word was. */
-bool page_head(const struct pages *p, uint64_t pfn, unsigned hint, uint64_t *head, uint64_t *word);
+bool page_head_search(const struct pages *p, uint64_t pfn, uint64_t *head, uint64_t *word);
+
+/* The page that would be the head of an order-`order` folio covering pfn is one: in use, and large enough. */
+static inline bool page_head_at(const struct pages *p, uint64_t pfn, unsigned order, uint64_t *head,
+				uint64_t *word)
+{
+	uint64_t h = align_down(pfn, 1ull << order), w = load_acquire(&page_at(p, h)->word);
+
+	*head = h;
+	*word = w;
+	return word_state(w) != PAGE_FREE && pfn - h < 1ull << word_order(w);
+}
+
+static inline bool page_head(const struct pages *p, uint64_t pfn, unsigned hint, uint64_t *head,
+			     uint64_t *word)
+{
+	return likely(page_head_at(p, pfn, MIN(hint, (unsigned)BLOCK_ORDER), head, word)) ||
+	       page_head_search(p, pfn, head, word);
+}
 /* Count + 1 on the folio that covers pfn, which must be a member's: 0 and *head, *word (new). -PF_EAGAIN: look the
  * entry up again. -PF_EHOLDS: the count is at its maximum. Acquire. */
 int page_up(struct pages *p, uint64_t pfn, unsigned hint, uint64_t *head, uint64_t *word);
