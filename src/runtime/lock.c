@@ -86,6 +86,24 @@ static int gave_up(struct rt_lock *lock, unsigned pid, int code)
 	return err(code, "%s, which process %u has", name, pid);
 }
 
+/* ThreadSanitizer of gcc 12 does not know pthread_mutex_clocklock(). */
+static int lock_within(pthread_mutex_t *mutex, uint64_t ns)
+{
+#ifdef __SANITIZE_THREAD__
+	uint64_t end = clock_now() + ns;
+#else
+	uint64_t end = clock_mono() + ns;
+#endif
+	struct timespec until = {.tv_sec = (time_t)(end / 1000000000),
+				 .tv_nsec = (long)(end % 1000000000)};
+
+#ifdef __SANITIZE_THREAD__
+	return pthread_mutex_timedlock(mutex, &until);
+#else
+	return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
+#endif
+}
+
 /* In slices of the limit: a stopped owner ends the waiting at the first, another one after PATIENCE of them. */
 static int wait_for(struct rt_self *me, struct rt_lock *lock)
 {
@@ -93,10 +111,7 @@ static int wait_for(struct rt_self *me, struct rt_lock *lock)
 	unsigned pid = 0;
 
 	for (unsigned slice = 0; slice < PATIENCE; slice++) {
-		uint64_t end = clock_mono() + limit;
-		struct timespec until = {.tv_sec = (time_t)(end / 1000000000),
-					 .tv_nsec = (long)(end % 1000000000)};
-		int rc = pthread_mutex_clocklock(&lock->mutex, CLOCK_MONOTONIC, &until);
+		int rc = lock_within(&lock->mutex, limit);
 
 		if (rc != ETIMEDOUT)
 			return rc;
