@@ -135,7 +135,8 @@ int pf_mkfs(const char *path, const struct pf_mkfs_options *options);
  * are given both open it with pf_pool_open_fds(). Errors: -PF_EPOOLSIZE, -ENOSPC, -EMFILE, -ENOMEM. */
 int pf_mkfs_memfd(const struct pf_mkfs_options *options, int *media_fd, int *runtime_fd);
 
-#define PF_POOL_RDONLY    0x1u /* give out no writable address, change no file; makes no runtime */
+#define PF_POOL_RDONLY \
+	0x1u /* never map the media writable: change no file, settle nothing, make no runtime */
 #define PF_POOL_NO_THREAD 0x2u /* no service thread in this process: call pf_reap() yourself */
 #define PF_POOL_FORCE     0x4u /* open although it seems to be in use elsewhere ('recover --force') */
 

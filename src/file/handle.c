@@ -16,6 +16,13 @@
 
 /* ---- handles --------------------------------------------------------------------------------------- */
 
+/* A read-only process cannot remove a file from the media: the next one that reaps does. */
+static int leave_it(struct layout *l)
+{
+	store_release(&l->fs.shared->leftovers, 1);
+	return 0;
+}
+
 int handle_drop(struct rt_self *me, struct layout *l, rt_handle *handle)
 {
 	uint32_t ino = (uint32_t)load_acquire(handle);
@@ -30,7 +37,7 @@ int handle_drop(struct rt_self *me, struct layout *l, rt_handle *handle)
 	store_release(&state->opens, load_relaxed(&state->opens) - 1);
 	rc = fs_attr(&l->fs, ino, &attr);
 	if (rc == 0 && attr.state == INODE_UNNAMED && load_relaxed(&state->opens) == 0)
-		rc = layout_evict(me, l, ino);
+		rc = l->readonly ? leave_it(l) : layout_evict(me, l, ino);
 	return rc;
 }
 

@@ -18,7 +18,6 @@ static size_t merge(const struct hold_request *r, const struct hold_set *set,
 		    struct pf_chunk *chunks)
 {
 	struct pages *p = &r->file->pool->layout.pages;
-	uint8_t *data = pool_shown(r->file->pool);
 	uint64_t left = r->length, skip = r->offset % PAGE_BYTES;
 	size_t n = 0;
 
@@ -29,7 +28,7 @@ static size_t merge(const struct hold_request *r, const struct hold_set *set,
 		if (n && chunks[n - 1].offset + chunks[n - 1].length == offset)
 			chunks[n - 1].length += length;
 		else
-			chunks[n++] = (struct pf_chunk){0, offset, data + offset, length};
+			chunks[n++] = (struct pf_chunk){0, offset, p->data + offset, length};
 		left -= length;
 		skip = 0;
 	}
@@ -108,6 +107,6 @@ int pf_regions(pf_pool *pool, struct pf_region *regions, unsigned max)
 		return rt_self_error();
 	store_release(&rt_slot_at(rt, rt->slot)->registered, 1);
 	if (max)
-		regions[0] = (struct pf_region){pool_shown(pool), pool->data_bytes};
+		regions[0] = (struct pf_region){pool->data, pool->data_bytes};
 	return 1;
 }

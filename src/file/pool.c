@@ -110,7 +110,7 @@ uint8_t *pool_data(struct pf_pool *pool, bool writable)
 {
 	uint8_t *at;
 
-	if (writable)
+	if (writable || pool->readonly)
 		return pool->data;
 	pthread_mutex_lock(&pool->mutex);
 	if (!pool->data_read && map_zone(pool, PROT_READ, &at) == 0)
@@ -142,23 +142,19 @@ static int read_super(struct pf_pool *pool, struct super_format *super)
 	return rc;
 }
 
-/* The media is mapped writable for a read-only pool too: what dead processes left half done is finished by whoever meets it. Only the
- * addresses that are given to the caller are read-only then. */
 static int map_media(struct pf_pool *pool, const struct super_format *super)
 {
+	int prot = PROT_READ | (pool->readonly ? 0 : PROT_WRITE);
 	void *meta;
 	int rc;
 
 	pool->meta_bytes = super->data_offset;
 	pool->data_bytes = super->data_pages * PAGE_BYTES;
-	rc = dev_map(pool->dev, 0, pool->meta_bytes, PROT_READ | PROT_WRITE, NULL, &meta);
+	rc = dev_map(pool->dev, 0, pool->meta_bytes, prot, NULL, &meta);
 	if (rc < 0)
 		return rc;
 	pool->meta = meta;
-	rc = map_zone(pool, PROT_READ | PROT_WRITE, &pool->data);
-	if (rc == 0 && pool->readonly)
-		rc = map_zone(pool, PROT_READ, &pool->data_read);
-	return rc;
+	return map_zone(pool, prot, &pool->data);
 }
 
 static void open_layers(struct pf_pool *pool, struct rt *rt, const struct super_format *super)
@@ -166,6 +162,7 @@ static void open_layers(struct pf_pool *pool, struct rt *rt, const struct super_
 	struct layout *l = &pool->layout;
 
 	l->rt = rt;
+	l->readonly = pool->readonly;
 	fs_open(&l->fs, pool->dev, rt, pool->meta, super);
 	page_open(&l->pages, rt, pool->dev, super->data_offset / PAGE_BYTES, super->data_pages,
 		  pool->data);
@@ -285,7 +282,7 @@ int pf_pool_open(const char *path, unsigned flags, pf_pool **pool)
 	int rc = check_flags(flags);
 
 	if (rc == 0)
-		rc = dev_open(path, false, true, &dev);
+		rc = dev_open(path, flags & PF_POOL_RDONLY, true, &dev);
 	return rc < 0 ? rc : open_device(dev, -1, flags, pool);
 }
 
@@ -295,7 +292,7 @@ int pf_pool_open_fds(int media_fd, int runtime_fd, unsigned flags, pf_pool **poo
 	int rc = check_flags(flags);
 
 	if (rc == 0)
-		rc = dev_open_fd(media_fd, false, true, &dev);
+		rc = dev_open_fd(media_fd, flags & PF_POOL_RDONLY, true, &dev);
 	return rc < 0 ? rc : open_device(dev, runtime_fd, flags, pool);
 }
 

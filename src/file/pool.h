@@ -12,8 +12,9 @@ struct pf_pool {
 	bool readonly;
 	uint8_t *meta; /* the metadata zone, an alias of its own */
 	uint64_t meta_bytes;
-	uint8_t *data;      /* the data zone, writable, with inaccessible pages around it */
-	uint8_t *data_read; /* the same, never writable; mapped on first use, or when read-only */
+	uint8_t *
+		data; /* the data zone, writable unless read-only, with inaccessible pages around it */
+	uint8_t *data_read; /* the same, never writable; mapped on first use */
 	uint64_t data_bytes;
 	pthread_mutex_t mutex; /* data_read, the list of files */
 	struct pf_file *files;
@@ -42,11 +43,6 @@ static inline struct rt_self *pool_self(struct pf_pool *pool)
 
 /* pool.c */
 uint8_t *pool_data(struct pf_pool *pool, bool writable);
-/* The data zone that pins and regions refer to: not writable in a read-only pool. */
-static inline uint8_t *pool_shown(const struct pf_pool *pool)
-{
-	return pool->readonly ? pool->data_read : pool->data;
-}
 
 /* reap.c */
 /* One pass: buries and reaps what is dead, settles dead rows of this process, discards. Returns slots reaped, or an error; *left (may be NULL): slots

@@ -183,6 +183,21 @@ int reap_own(struct pf_pool *pool, struct rt_self *me)
 
 /* ---- passes ---------------------------------------------------------------------------------------- */
 
+/* Unnamed files whose last handle a read-only process closed: taking their lock removes them. Who is in the way leaves it to the next pass. */
+static void sweep(struct rt_self *me, struct layout *l)
+{
+	if (likely(!load_acquire(&l->fs.shared->leftovers)))
+		return;
+	store_release(&l->fs.shared->leftovers, 0);
+	for (uint32_t ino = fs_next_unfinished(&l->fs, 1); ino;
+	     ino = fs_next_unfinished(&l->fs, ino + 1))
+		if (layout_trylock(me, l, ino) == 0)
+			layout_unlock(me, l, ino);
+		else
+			store_release(&l->fs.shared->leftovers, 1);
+}
+
+/* A read-only process gives nothing back for others: that changes the media. */
 static int pass(struct pf_pool *pool, struct rt_self *me, unsigned *left, bool now)
 {
 	struct layout *l = &pool->layout;
@@ -190,7 +205,12 @@ static int pass(struct pf_pool *pool, struct rt_self *me, unsigned *left, bool n
 	int reaped = 0;
 	int64_t rc;
 
+	if (left)
+		*left = 0;
+	if (pool->readonly)
+		return 0;
 	settle_own_rows(pool, me);
+	sweep(me, l);
 	for (unsigned slot = 0; slot < rt_slots_used(l->rt); slot++) {
 		if (slot == l->rt->slot || !rt_slot_bury(l->rt, slot))
 			continue;

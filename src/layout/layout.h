@@ -13,6 +13,7 @@
 
 struct layout {
 	struct rt *rt;
+	bool readonly; /* the media is not mapped writable: what the dead left is for others to settle */
 	struct fs fs;
 	struct pages pages;
 };

@@ -120,6 +120,14 @@ static int repair(struct rt_self *me, struct layout *l, uint32_t ino)
 	return 0;
 }
 
+static int cannot_settle(const char *what)
+{
+	return err(
+		PF_EREADONLY,
+		"a process that was killed left %s half changed; a process that has the pool open for writing settles it",
+		what);
+}
+
 /* That the owner died is told once; the word tells who comes later, if the repair could not be done. */
 static int finish_lock(struct rt_self *me, struct layout *l, uint32_t ino, int rc)
 {
@@ -131,8 +139,10 @@ static int finish_lock(struct rt_self *me, struct layout *l, uint32_t ino, int r
 	}
 	if (rc == RT_LOCK_REPAIR)
 		store_release(unsettled, 1);
-	rc = unlikely(load_relaxed(unsettled)) ? repair(me, l, ino) : 0;
-	if (rc == 0)
+	rc = 0;
+	if (unlikely(load_relaxed(unsettled)))
+		rc = l->readonly ? cannot_settle("a file") : repair(me, l, ino);
+	if (rc == 0 && !l->readonly)
 		rc = inner_finish(me, l, ino);
 	if (rc < 0)
 		layout_unlock(me, l, ino);
@@ -167,7 +177,7 @@ static int repair_names(struct rt_self *me, struct layout *l, int rc)
 		store_release(unsettled, 1);
 	if (likely(!load_relaxed(unsettled)))
 		return 0;
-	rc = settle_lanes(me, l);
+	rc = l->readonly ? cannot_settle("the names") : settle_lanes(me, l);
 	if (rc < 0) {
 		layout_unlock_names(me, l);
 		return rc;
