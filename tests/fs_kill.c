@@ -77,12 +77,8 @@ static void unlock_names(void)
 
 static void add_to(uint32_t ino, uint64_t index, unsigned order, uint64_t page)
 {
-	struct journal_tx tx;
-
 	lock(ino);
-	journal_begin(&tx, box.me);
-	must_be(fs_entry_add(&box.fs, &tx, ino, index, order, box_first_pfn(&box) + page), 0);
-	journal_commit(&box.fs.journal, &tx);
+	must_be(box_add(&box, ino, index, order, page), 0);
 	unlock(ino);
 }
 
@@ -93,13 +89,8 @@ static void add(uint64_t index, unsigned order, uint64_t page)
 
 static void cut(uint64_t index, uint64_t pages)
 {
-	struct journal_tx tx;
-
 	lock(file);
-	journal_begin(&tx, box.me);
-	must_be(fs_entry_remove(&box.fs, &tx, file, index, pages), 0);
-	journal_commit(&box.fs.journal, &tx);
-	fs_node_linked(box.me);
+	box_cut(&box, file, index, pages);
 	unlock(file);
 }
 
@@ -264,15 +255,10 @@ static const struct operation {
 
 static void prepare(const struct operation *op)
 {
-	int64_t a, b;
-
 	box_make(&box, 16 << 20, 1024, 0);
 	box_open(&box);
-	a = fs_create(&box.fs, box.me, "file", 0, 0, 0);
-	b = fs_create(&box.fs, box.me, "other", 0, 0, 0);
-	must(a > 0 && b > 0);
-	file = (uint32_t)a;
-	other = (uint32_t)b;
+	file = box_create(&box, "file");
+	other = box_create(&box, "other");
 	op->prepare();
 }
 

@@ -154,34 +154,18 @@ static void compare_runs(void)
 
 static void evict(void)
 {
-	struct inode_attr attr;
-	struct journal_tx tx;
-
-	for (uint64_t i; (i = model_next(0, false)) < PAGES;) {
-		journal_begin(&tx, box.me);
-		must_be(fs_entry_remove(&box.fs, &tx, ino, where + i, 1), 0);
-		journal_commit(&box.fs.journal, &tx);
-		fs_node_linked(box.me);
-		model.pfn[i] = 0;
-	}
+	for (uint64_t i; (i = model_next(0, false)) < PAGES; model.pfn[i] = 0)
+		box_cut(&box, ino, where + i, 1);
 	must_be(fs_pages(&box.fs, ino), 0);
-	fs_unlink(&box.fs, box.me, ino);
-	must_be(fs_attr(&box.fs, ino, &attr), 0);
-	attr.state = INODE_EVICTING;
-	journal_begin(&tx, box.me);
-	fs_attr_set(&box.fs, &tx, ino, &attr);
-	journal_commit(&box.fs.journal, &tx);
-	must_be(fs_evict(&box.fs, box.me, ino), 0);
+	box_evict(&box, ino);
 	memset(&model, 0, sizeof model);
 }
 
 static void round_at(uint64_t at, unsigned steps)
 {
 	uint64_t nodes = load_relaxed(&box.fs.shared->nodes_free);
-	int64_t created = fs_create(&box.fs, box.me, "file", 0644, 1, 2);
 
-	must(created > 0);
-	ino = (uint32_t)created;
+	ino = box_create(&box, "file");
 	where = at;
 	for (unsigned i = 0; i < steps; i++) {
 		if (test_below(&chance, 5) < 3)

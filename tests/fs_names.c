@@ -35,21 +35,6 @@ static const char *name_of(unsigned n)
 	return text;
 }
 
-static void evict(uint32_t ino)
-{
-	struct inode_attr attr;
-	struct journal_tx tx;
-
-	must_be(fs_attr(&box.fs, ino, &attr), 0);
-	must_be(attr.state, INODE_UNNAMED);
-	attr.state = INODE_EVICTING;
-	journal_begin(&tx, box.me);
-	fs_attr_set(&box.fs, &tx, ino, &attr);
-	journal_commit(&box.fs.journal, &tx);
-	must_be(fs_next_unfinished(&box.fs, ino), ino);
-	must_be(fs_evict(&box.fs, box.me, ino), 0);
-}
-
 static void one_step(void)
 {
 	unsigned a = (unsigned)test_below(&chance, NAMES), b = (unsigned)test_below(&chance, NAMES);
@@ -64,13 +49,13 @@ static void one_step(void)
 		files++;
 	} else if (a == b || test_below(&chance, 3) == 0) {
 		fs_unlink(&box.fs, box.me, model[a]);
-		evict(model[a]);
+		box_evict(&box, model[a]);
 		model[a] = 0;
 		files--;
 	} else {
 		fs_rename(&box.fs, box.me, model[a], name_of(b), model[b]);
 		if (model[b]) {
-			evict(model[b]);
+			box_evict(&box, model[b]);
 			files--;
 		}
 		model[b] = model[a];
@@ -130,7 +115,7 @@ static void names_stay(void)
 
 	must(ino > 0);
 	fs_unlink(&box.fs, box.me, (uint32_t)ino);
-	evict((uint32_t)ino);
+	box_evict(&box, (uint32_t)ino);
 	for (unsigned i = 0; i < 100; i++) {
 		char name[16];
 		int64_t other;
@@ -139,7 +124,7 @@ static void names_stay(void)
 		other = fs_create(&box.fs, box.me, name, 0, 0, 0);
 		must(other > 0 && other != ino);
 		fs_unlink(&box.fs, box.me, (uint32_t)other);
-		evict((uint32_t)other);
+		box_evict(&box, (uint32_t)other);
 	}
 	must_be(fs_attr(&box.fs, (uint32_t)ino, &attr), 0);
 	must(attr.state == INODE_FREE && !strcmp(attr.name, "kept"));
@@ -171,7 +156,7 @@ static void all_numbers(void)
 	must_be(fs_inodes_free(&box.fs), 0);
 	box_check(&box);
 	fs_unlink(&box.fs, box.me, last - 700);
-	evict(last - 700);
+	box_evict(&box, last - 700);
 	must_be(fs_create(&box.fs, box.me, "again", 0, 0, 0), last - 700);
 	box_check(&box);
 	box_end(&box);
@@ -213,7 +198,7 @@ static void meanwhile(void)
 
 		must(b > 0);
 		fs_rename(&box.fs, box.me, (uint32_t)b, "home", (uint32_t)a);
-		evict((uint32_t)a);
+		box_evict(&box, (uint32_t)a);
 		a = b;
 	}
 	store_relaxed(&stop, true);

@@ -2,7 +2,7 @@
  * Redo transactions: the one way the metadata zone changes. A transaction is a list of (offset, word) in a
  * lane on the media:
  *
- *   lane: commit word {count 16 | sequence 16 | crc 32}, then records {offset 8, value 8}
+ *   lane: commit word {crc 32 | sequence 16 | count 16}, and from byte 64 on records {offset 8, value 8}
  *
  * 1. the records are written and written back; 2. the commit word is stored and written back: from here on
  * the transaction will be applied; 3. the words are stored in their places and written back; 4. the commit

@@ -113,6 +113,56 @@ uint64_t box_first_pfn(const struct box *box)
 	return box->super.data_offset / PAGE_BYTES;
 }
 
+/* ---- operations ------------------------------------------------------------------------------------- */
+
+uint32_t box_create(struct box *box, const char *name)
+{
+	int64_t ino = fs_create(&box->fs, box->me, name, 0644, 1000, 1000);
+
+	must(ino > 0);
+	return (uint32_t)ino;
+}
+
+int box_add(struct box *box, uint32_t ino, uint64_t index, unsigned order, uint64_t page)
+{
+	struct journal_tx tx;
+	int rc;
+
+	journal_begin(&tx, box->me);
+	rc = fs_entry_add(&box->fs, &tx, ino, index, order, box_first_pfn(box) + page);
+	if (rc == 0)
+		journal_commit(&box->fs.journal, &tx);
+	return rc;
+}
+
+void box_cut(struct box *box, uint32_t ino, uint64_t index, uint64_t pages)
+{
+	struct journal_tx tx;
+
+	journal_begin(&tx, box->me);
+	must_be(fs_entry_remove(&box->fs, &tx, ino, index, pages), 0);
+	journal_commit(&box->fs.journal, &tx);
+	fs_node_linked(box->me);
+}
+
+void box_evict(struct box *box, uint32_t ino)
+{
+	struct inode_attr attr;
+	struct journal_tx tx;
+
+	must_be(fs_attr(&box->fs, ino, &attr), 0);
+	if (attr.state == INODE_NAMED)
+		fs_unlink(&box->fs, box->me, ino);
+	must_be(fs_attr(&box->fs, ino, &attr), 0);
+	must_be(attr.state, INODE_UNNAMED);
+	attr.state = INODE_EVICTING;
+	journal_begin(&tx, box->me);
+	fs_attr_set(&box->fs, &tx, ino, &attr);
+	journal_commit(&box->fs.journal, &tx);
+	must_be(fs_next_unfinished(&box->fs, ino), ino);
+	must_be(fs_evict(&box->fs, box->me, ino), 0);
+}
+
 /* ---- the dead --------------------------------------------------------------------------------------- */
 
 static void settle_names(struct box *box)

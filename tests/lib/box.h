@@ -34,6 +34,14 @@ void box_open(struct box *box);
 void box_close(struct box *box);
 void box_end(struct box *box);
 
+/* Operations as layout/ does them, without locks. The file is new, or the test fails. */
+uint32_t box_create(struct box *box, const char *name);
+/* Maps data page `page` (counted from the first of the data zone) and what follows it; the error of fs_entry_add(). */
+int box_add(struct box *box, uint32_t ino, uint64_t index, unsigned order, uint64_t page);
+void box_cut(struct box *box, uint32_t ino, uint64_t index, uint64_t pages);
+/* Its pages are gone: takes its name, if it has one, and evicts it. */
+void box_evict(struct box *box, uint32_t ino);
+
 /* First page of the data zone. */
 uint64_t box_first_pfn(const struct box *box);
 /* Buries dead slots and settles what they left: lanes, names, node records. As file/reap.c does, for this much. */

@@ -9,51 +9,20 @@
 #include "base/crc.h"
 #include "test.h"
 
-static uint32_t make_file(struct box *box, const char *name)
-{
-	int64_t ino = fs_create(&box->fs, box->me, name, 0644, 1000, 1000);
-
-	must(ino > 0);
-	return (uint32_t)ino;
-}
-
-static void add(struct box *box, uint32_t ino, uint64_t index, unsigned order, uint64_t page)
-{
-	struct journal_tx tx;
-
-	journal_begin(&tx, box->me);
-	must_be(fs_entry_add(&box->fs, &tx, ino, index, order, box_first_pfn(box) + page), 0);
-	journal_commit(&box->fs.journal, &tx);
-}
-
-static void evict(struct box *box, uint32_t ino)
-{
-	struct inode_attr attr;
-	struct journal_tx tx;
-
-	fs_unlink(&box->fs, box->me, ino);
-	must_be(fs_attr(&box->fs, ino, &attr), 0);
-	attr.state = INODE_EVICTING;
-	journal_begin(&tx, box->me);
-	fs_attr_set(&box->fs, &tx, ino, &attr);
-	journal_commit(&box->fs.journal, &tx);
-	must_be(fs_evict(&box->fs, box->me, ino), 0);
-}
-
 /* Two names of one bucket. */
 static void make_chain(struct box *box, struct image *image)
 {
 	uint64_t mask = box->super.names - 1, wanted = name_hash("chain", 5) & mask;
 	char name[32];
 
-	image->chained[0] = make_file(box, "chain");
+	image->chained[0] = box_create(box, "chain");
 	for (unsigned i = 0;; i++) {
 		int n = snprintf(name, sizeof name, "link%u", i);
 
 		if ((name_hash(name, (size_t)n) & mask) == wanted)
 			break;
 	}
-	image->chained[1] = make_file(box, name);
+	image->chained[1] = box_create(box, name);
 }
 
 void image_make(struct image *image)
@@ -63,19 +32,19 @@ void image_make(struct image *image)
 
 	box_make(&box, 16 << 20, 0, 0);
 	box_open(&box);
-	image->small = make_file(&box, "small");
-	add(&box, image->small, 0, 2, 0);
-	add(&box, image->small, 7, 0, 9);
-	image->tree = make_file(&box, "tree");
-	add(&box, image->tree, 0, 4, 16);
-	add(&box, image->tree, 512 * 512 + 3, 0, 40);
-	image->leaf = make_file(&box, "leaf");
-	add(&box, image->leaf, 0, 9, 512);
+	image->small = box_create(&box, "small");
+	must_be(box_add(&box, image->small, 0, 2, 0), 0);
+	must_be(box_add(&box, image->small, 7, 0, 9), 0);
+	image->tree = box_create(&box, "tree");
+	must_be(box_add(&box, image->tree, 0, 4, 16), 0);
+	must_be(box_add(&box, image->tree, 512 * 512 + 3, 0, 40), 0);
+	image->leaf = box_create(&box, "leaf");
+	must_be(box_add(&box, image->leaf, 0, 9, 512), 0);
 	make_chain(&box, image);
-	image->unnamed = make_file(&box, "unnamed");
+	image->unnamed = box_create(&box, "unnamed");
 	fs_unlink(&box.fs, box.me, image->unnamed);
-	image->removed = make_file(&box, "removed");
-	evict(&box, image->removed);
+	image->removed = box_create(&box, "removed");
+	box_evict(&box, image->removed);
 	box_check(&box);
 	image->super = box.super;
 	image->length = box.super.bytes;
