@@ -218,8 +218,9 @@ int pf_list(pf_pool *pool, int (*each)(void *arg, const char *name, const struct
 
 /* ---- direct maps ---------------------------------------------------------------------------- */
 
-#define PF_MAP_READ  0x1u
-#define PF_MAP_WRITE 0x2u /* allocates holes first */
+#define PF_MAP_READ 0x1u
+#define PF_MAP_WRITE \
+	0x2u /* allocates holes first, all or none; they stay if the call fails later (-ENOMEM) */
 
 /* Maps a range of a file: a pointer into the pool, no copy, no system call, never revoked. Offset and
  * length in bytes; the pages that contain them are held, which must be one piece of memory.
@@ -236,7 +237,7 @@ int pf_unmap(pf_map *map);
 
 /* ---- pins ----------------------------------------------------------------------------------- */
 
-#define PF_PIN_WRITE    0x2u /* pages will be written: allocates holes first */
+#define PF_PIN_WRITE    0x2u /* pages will be written: allocates holes first, as PF_MAP_WRITE */
 #define PF_PIN_LONGTERM 0x4u /* says that it may last: shown to others, same rules */
 
 struct pf_chunk {

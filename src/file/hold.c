@@ -74,12 +74,11 @@ static int allocate(struct rt_self *me, const struct hold_request *r, uint64_t i
 		    uint64_t pages)
 {
 	struct layout *l = &r->file->pool->layout;
-	uint64_t done;
 	int rc = layout_lock(me, l, r->file->ino);
 
 	if (rc < 0)
 		return rc;
-	rc = layout_allocate(me, l, r->file->ino, index, pages, NULL, &done);
+	rc = io_fill(me, l, r->file->ino, index, index + pages);
 	layout_unlock(me, l, r->file->ino);
 	if (rc == -PF_EAGAIN) {
 		rc = dax_wait_range(me, &l->fs, r->file->ino, index, index + pages - 1);

@@ -322,12 +322,24 @@ static int fill_holes(struct rt_self *me, struct layout *l, uint32_t ino, const 
 	return rc;
 }
 
+int io_fill(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t end)
+{
+	struct holes holes = {0};
+	int rc = dax_range_locked(me, &l->fs, ino, first, end - 1) ? -PF_EAGAIN : 0;
+
+	if (rc == 0)
+		rc = find_holes(l, ino, first, end, &holes);
+	if (rc == 0)
+		rc = fill_holes(me, l, ino, &holes);
+	free(holes.at);
+	return rc;
+}
+
 /* Inode lock. All or nothing. */
 static int allocate_locked(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t offset,
 			   uint64_t length)
 {
 	uint64_t first = offset / PAGE_BYTES, end = div_up(offset + length, PAGE_BYTES);
-	struct holes holes = {0};
 	struct inode_attr attr;
 	int rc = fs_attr(&l->fs, ino, &attr);
 
@@ -336,12 +348,9 @@ static int allocate_locked(struct rt_self *me, struct layout *l, uint32_t ino, u
 	if (rc == 0)
 		rc = layout_extend(me, l, ino, attr.size, offset + length);
 	if (rc == 0)
-		rc = find_holes(l, ino, first, end, &holes);
-	if (rc == 0)
-		rc = fill_holes(me, l, ino, &holes);
+		rc = io_fill(me, l, ino, first, end);
 	if (rc == 0)
 		set_written(me, l, ino, &attr, offset + length);
-	free(holes.at);
 	return rc;
 }
 

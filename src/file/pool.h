@@ -57,6 +57,10 @@ bool reap_helps(struct pf_pool *pool, struct rt_self *me, int rc, unsigned *trie
 /* handle.c: the last handle of an unnamed file goes. Inode lock. */
 int handle_drop(struct rt_self *me, struct layout *l, rt_handle *handle);
 
+/* io.c: every page of [first, end) that the file lacks is allocated, zeroed, or none is. Inode lock. -PF_ENOSPACE, -PF_ENOMETA, -ENOMEM, errors of
+ * locks; -PF_EAGAIN: part of it is locked by WAIT. */
+int io_fill(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t end);
+
 /* space.c */
 /* The error for a full pool, which says where the space is. */
 int space_full(struct pf_pool *pool, int rc);

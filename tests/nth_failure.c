@@ -1,0 +1,560 @@
+/* Every public operation with every one of its system calls and allocations failing: it says so, and the pool is as it was. */
+/* test: suite=short timeout=120 */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "pool.h"
+
+#define MIB     (1ul << 20)
+#define AT_MOST 400 /* calls that one operation makes */
+
+struct state {
+	const char *path;
+	pf_pool *pool, *second;
+	pf_file *file, *other;
+	pf_map *map;
+	pf_pin *pin;
+	int media_fd, runtime_fd;
+	char *bytes; /* 4 MiB */
+};
+
+struct operation {
+	const char *name;
+	void (*setup)(struct state *s);
+	long (*run)(struct state *s);
+	void (*undo)(struct state *s); /* of a run that succeeded */
+	bool partly; /* a failed one may have done some of it: reaped a process, filled holes with zeros */
+};
+
+/* ---- operations ------------------------------------------------------------------------------------- */
+
+static void open_a(struct state *s)
+{
+	OK(pf_open(s->pool, "a", PF_O_RDWR, 0, &s->file));
+}
+
+static void open_sparse(struct state *s)
+{
+	OK(pf_open(s->pool, "sparse", PF_O_RDWR, 0, &s->file));
+}
+
+static void open_unlinked(struct state *s)
+{
+	open_a(s);
+	OK(pf_unlink(s->pool, "a"));
+}
+
+static void close_other(struct state *s)
+{
+	OK(pf_close(s->other));
+}
+
+static long run_mkfs(struct state *s)
+{
+	struct pf_mkfs_options o = {.size = 8 * MIB};
+
+	(void)s;
+	return pf_mkfs(test_path("made"), &o);
+}
+
+static void undo_mkfs(struct state *s)
+{
+	(void)s;
+	must(unlink(test_path("made")) == 0);
+}
+
+static long run_mkfs_memfd(struct state *s)
+{
+	struct pf_mkfs_options o = {.size = 8 * MIB};
+
+	return pf_mkfs_memfd(&o, &s->media_fd, &s->runtime_fd);
+}
+
+static void undo_mkfs_memfd(struct state *s)
+{
+	close(s->media_fd);
+	close(s->runtime_fd);
+}
+
+static void setup_fds(struct state *s)
+{
+	OK(run_mkfs_memfd(s));
+}
+
+static long run_open_fds(struct state *s)
+{
+	return pf_pool_open_fds(s->media_fd, s->runtime_fd, PF_POOL_NO_THREAD, &s->second);
+}
+
+static void close_second(struct state *s)
+{
+	OK(pf_pool_close(s->second));
+}
+
+static void close_fds(struct state *s)
+{
+	close_second(s);
+	undo_mkfs_memfd(s);
+}
+
+static long run_pool_open(struct state *s)
+{
+	return pf_pool_open(s->path, PF_POOL_NO_THREAD, &s->second);
+}
+
+static long run_pool_open_thread(struct state *s)
+{
+	return pf_pool_open(s->path, 0, &s->second);
+}
+
+static void setup_new(struct state *s)
+{
+	OK(run_mkfs(s));
+}
+
+static long run_pool_open_first(struct state *s)
+{
+	(void)s;
+	return pf_pool_open(test_path("made"), PF_POOL_NO_THREAD, &s->second);
+}
+
+static void close_new(struct state *s)
+{
+	close_second(s);
+	undo_mkfs(s);
+}
+
+static void setup_second(struct state *s)
+{
+	OK(run_pool_open(s));
+}
+
+static long run_pool_close(struct state *s)
+{
+	return pf_pool_close(s->second);
+}
+
+static void setup_alone(struct state *s)
+{
+	setup_new(s);
+	OK(run_pool_open_first(s));
+}
+
+static long run_open(struct state *s)
+{
+	return pf_open(s->pool, "a", PF_O_RDWR, 0, &s->other);
+}
+
+static long run_open_trunc(struct state *s)
+{
+	return pf_open(s->pool, "a", PF_O_RDWR | PF_O_TRUNC, 0, &s->other);
+}
+
+static long run_create(struct state *s)
+{
+	return pf_open(s->pool, "new", PF_O_RDWR | PF_O_CREATE | PF_O_EXCL, 0600, &s->other);
+}
+
+static long run_close(struct state *s)
+{
+	return pf_close(s->file);
+}
+
+static long run_read(struct state *s)
+{
+	return pf_read(s->file, s->bytes, MIB, 0);
+}
+
+static long run_write(struct state *s)
+{
+	return pf_write(s->file, s->bytes, 100, 100);
+}
+
+static long run_write_hole(struct state *s)
+{
+	return pf_write(s->file, s->bytes, 100000, 8192);
+}
+
+static long run_write_far(struct state *s)
+{
+	return pf_write(s->file, s->bytes, 5 * PF_PAGE_SIZE, 700 * MIB);
+}
+
+static long run_append(struct state *s)
+{
+	return pf_append(s->file, s->bytes, 3 * MIB);
+}
+
+static long run_truncate_to_0(struct state *s)
+{
+	return pf_truncate(s->file, 0, PF_DETACH, 0);
+}
+
+static long run_truncate_part(struct state *s)
+{
+	return pf_truncate(s->file, MIB + 10, PF_DETACH, 0);
+}
+
+static long run_truncate_up(struct state *s)
+{
+	return pf_truncate(s->file, 9 * MIB, PF_WAIT, -1);
+}
+
+static long run_try(struct state *s)
+{
+	return pf_truncate(s->file, 4096, PF_TRY, 0);
+}
+
+static long run_wait(struct state *s)
+{
+	return pf_truncate(s->file, 4096, PF_WAIT, 1);
+}
+
+static long run_punch(struct state *s)
+{
+	return pf_punch(s->file, 10000, MIB, PF_DETACH, 0);
+}
+
+static long run_allocate(struct state *s)
+{
+	return pf_allocate(s->file, 0, 7 * MIB);
+}
+
+static long run_stat(struct state *s)
+{
+	struct pf_stat stat;
+
+	return pf_stat(s->file, &stat);
+}
+
+static long run_unlink(struct state *s)
+{
+	return pf_unlink(s->pool, "a");
+}
+
+static long run_rename(struct state *s)
+{
+	return pf_rename(s->pool, "sparse", "a");
+}
+
+static int one_file(void *arg, const char *name, const struct pf_stat *stat)
+{
+	(void)arg, (void)name, (void)stat;
+	return 0;
+}
+
+static long run_list(struct state *s)
+{
+	return pf_list(s->pool, one_file, NULL);
+}
+
+static long run_map(struct state *s)
+{
+	return pf_map_file(s->file, 0, 2 * MIB, PF_MAP_WRITE, &s->map);
+}
+
+static long run_map_read(struct state *s)
+{
+	return pf_map_file(s->file, 0, 2 * MIB, PF_MAP_READ, &s->map);
+}
+
+static void undo_map(struct state *s)
+{
+	OK(pf_unmap(s->map));
+}
+
+static long run_map_hole(struct state *s)
+{
+	return pf_map_file(s->file, 8192, 4096, PF_MAP_WRITE, &s->map);
+}
+
+static void setup_map(struct state *s)
+{
+	open_a(s);
+	OK(run_map(s));
+}
+
+static long run_unmap(struct state *s)
+{
+	return pf_unmap(s->map);
+}
+
+static long run_pin(struct state *s)
+{
+	return pf_pin_file(s->file, 0, 3 * MIB, PF_PIN_LONGTERM, &s->pin);
+}
+
+static long run_pin_holes(struct state *s)
+{
+	return pf_pin_file(s->file, 0, 40 * PF_PAGE_SIZE, PF_PIN_WRITE, &s->pin);
+}
+
+static void undo_pin(struct state *s)
+{
+	OK(pf_unpin(s->pin));
+}
+
+static void setup_pin(struct state *s)
+{
+	open_a(s);
+	OK(run_pin(s));
+}
+
+/* Half of the pinned pages have left: the last put splits. */
+static void setup_left(struct state *s)
+{
+	setup_pin(s);
+	OK(run_truncate_part(s));
+}
+
+static long run_unpin(struct state *s)
+{
+	return pf_unpin(s->pin);
+}
+
+static int one_holder(void *arg, const struct pf_holder *holder)
+{
+	(void)arg, (void)holder;
+	return 0;
+}
+
+static long run_holders(struct state *s)
+{
+	return pf_holders(s->pool, one_holder, NULL);
+}
+
+static int one_orphan(void *arg, const struct pf_orphan *orphan)
+{
+	(void)arg, (void)orphan;
+	return 0;
+}
+
+static long run_orphans(struct state *s)
+{
+	return pf_orphans(s->pool, one_orphan, NULL);
+}
+
+static long run_info(struct state *s)
+{
+	struct pf_info info;
+
+	return pf_info(s->pool, &info);
+}
+
+static long run_regions(struct state *s)
+{
+	struct pf_region region;
+
+	return pf_regions(s->pool, &region, 1);
+}
+
+static int hold_and_end(void *arg)
+{
+	struct state s = {.path = ((struct state *)arg)->path};
+
+	s.pool = pool_open(s.path);
+	setup_pin(&s);
+	OK(pf_unlink(s.pool, "a"));
+	kill(getpid(), SIGKILL);
+	return 1;
+}
+
+static void setup_dead(struct state *s)
+{
+	must_be(test_in_child(hold_and_end, s), 256 + SIGKILL);
+}
+
+static long run_reap(struct state *s)
+{
+	return pf_reap(s->pool);
+}
+
+static long run_wait_space(struct state *s)
+{
+	return pf_wait_space(s->pool, MIB, 1);
+}
+
+static long run_check(struct state *s)
+{
+	return pf_check(s->pool, NULL, NULL);
+}
+
+static long run_fsck(struct state *s)
+{
+	return pf_fsck(s->path, NULL, NULL);
+}
+
+static const struct operation operations[] = {
+	{"mkfs", NULL, run_mkfs, undo_mkfs, false},
+	{"mkfs of a memfd", NULL, run_mkfs_memfd, undo_mkfs_memfd, false},
+	{"pool_open", NULL, run_pool_open, close_second, false},
+	{"pool_open with a service thread", NULL, run_pool_open_thread, close_second, false},
+	{"pool_open, the first", setup_new, run_pool_open_first, close_new, false},
+	{"pool_open_fds", setup_fds, run_open_fds, close_fds, false},
+	{"pool_close", setup_second, run_pool_close, NULL, false},
+	{"pool_close, the last", setup_alone, run_pool_close, undo_mkfs, false},
+	{"open", NULL, run_open, close_other, false},
+	{"open and truncate", NULL, run_open_trunc, close_other, false},
+	{"create", NULL, run_create, close_other, false},
+	{"close", open_a, run_close, NULL, false},
+	{"close of an unlinked file", open_unlinked, run_close, NULL, false},
+	{"read", open_a, run_read, NULL, false},
+	{"write", open_a, run_write, NULL, false},
+	{"write into holes", open_sparse, run_write_hole, NULL, false},
+	{"write far out", open_sparse, run_write_far, NULL, false},
+	{"append", open_sparse, run_append, NULL, false},
+	{"truncate to 0", open_a, run_truncate_to_0, NULL, false},
+	{"truncate", open_a, run_truncate_part, NULL, false},
+	{"truncate up", open_a, run_truncate_up, NULL, false},
+	{"truncate what is held", setup_pin, run_truncate_part, NULL, false},
+	{"truncate what is held, trying", setup_pin, run_try, NULL, false},
+	{"truncate what is held, waiting", setup_pin, run_wait, NULL, false},
+	{"punch", open_a, run_punch, NULL, false},
+	{"punch what is held", setup_pin, run_punch, NULL, false},
+	{"allocate", open_sparse, run_allocate, NULL, false},
+	{"stat", open_a, run_stat, NULL, false},
+	{"unlink", NULL, run_unlink, NULL, false},
+	{"rename", NULL, run_rename, NULL, false},
+	{"list", NULL, run_list, NULL, false},
+	{"map", open_a, run_map, undo_map, false},
+	{"map to read", open_a, run_map_read, undo_map, false},
+	{"map a hole", open_sparse, run_map_hole, undo_map, true},
+	{"unmap", setup_map, run_unmap, NULL, false},
+	{"pin", open_a, run_pin, undo_pin, false},
+	{"pin holes", open_sparse, run_pin_holes, undo_pin, true},
+	{"unpin", setup_pin, run_unpin, NULL, false},
+	{"unpin what has left", setup_left, run_unpin, NULL, false},
+	{"holders", setup_pin, run_holders, NULL, false},
+	{"orphans", setup_left, run_orphans, NULL, false},
+	{"info", NULL, run_info, NULL, false},
+	{"regions", NULL, run_regions, NULL, false},
+	{"reap", setup_dead, run_reap, NULL, true},
+	{"wait for space", setup_dead, run_wait_space, NULL, true},
+	{"check", NULL, run_check, NULL, false},
+	{"fsck", NULL, run_fsck, NULL, false},
+};
+
+/* ---- one failure ------------------------------------------------------------------------------------ */
+
+static void prepare(struct state *s)
+{
+	pf_file *f;
+
+	pattern_file(s->pool, "a", 3 * MIB, 1);
+	OK(pf_open(s->pool, "sparse", PF_O_RDWR | PF_O_CREATE, 0644, &f));
+	for (unsigned i = 0; i < 40; i += 3)
+		OK(pf_write(f, s->bytes, PF_PAGE_SIZE, i * PF_PAGE_SIZE));
+	OK(pf_close(f));
+}
+
+static void begin(struct state *s)
+{
+	struct pf_mkfs_options o = {.size = 16 * MIB, .flags = PF_MKFS_SPARSE};
+	static char *bytes;
+
+	if (!bytes)
+		must((bytes = calloc(1, 4 * MIB)));
+	*s = (struct state){.path = test_path("pool"), .bytes = bytes};
+	OK(pf_mkfs(s->path, &o));
+	s->pool = pool_open(s->path);
+	prepare(s);
+}
+
+static void same(const struct operation *op, const struct pf_info *was, const struct pf_info *is)
+{
+	if (was->pages_free == is->pages_free && was->pages_member == is->pages_member &&
+	    was->pages_orphan == is->pages_orphan && was->inodes_free == is->inodes_free &&
+	    was->processes == is->processes)
+		return;
+	test_fail(
+		__FILE__, __LINE__,
+		"%s: free %lu, were %lu; member %lu, were %lu; orphan %lu, were %lu; inodes free %lu, were %lu; processes %u, were %u",
+		op->name, (unsigned long)is->pages_free, (unsigned long)was->pages_free,
+		(unsigned long)is->pages_member, (unsigned long)was->pages_member,
+		(unsigned long)is->pages_orphan, (unsigned long)was->pages_orphan,
+		(unsigned long)is->inodes_free, (unsigned long)was->inodes_free, is->processes,
+		was->processes);
+}
+
+/* A failure that the operation does not need to mention is none: it succeeded. */
+static void after_failure(const struct operation *op, struct state *s, const struct pf_info *was,
+			  unsigned fds, long rc)
+{
+	struct pf_info is;
+
+	must(pf_strerror((int)rc)[0] && pf_errno((int)rc) > 0 && pf_message()[0]);
+	must_be(test_fds(), fds);
+	is = pool_info(s->pool);
+	if (!op->partly)
+		same(op, was, &is);
+	pool_check(s->pool, op->name);
+}
+
+/* False when the operation made fewer calls than that. */
+static bool fail_at(const struct operation *op, long n, int error)
+{
+	struct pf_info was;
+	struct state s;
+	unsigned fds;
+	bool failed;
+	long rc;
+
+	begin(&s);
+	if (op->setup)
+		op->setup(&s);
+	was = pool_info(s.pool);
+	fds = test_fds();
+	sys_fail_nth(n, error);
+	rc = op->run(&s);
+	failed = sys_calls() >= n;
+	sys_fail_nth(0, 0);
+	if (rc < 0)
+		after_failure(op, &s, &was, fds, rc);
+	else if (op->undo)
+		op->undo(&s);
+	if (rc < 0 && !failed && op->run != run_try && op->run != run_wait)
+		test_fail(__FILE__, __LINE__, "%s fails by itself: %ld", op->name, rc);
+	pool_check(s.pool, op->name);
+	OK(pf_pool_close(s.pool));
+	must_be(pf_fsck(s.path, NULL, NULL), 0);
+	unlink(s.path);
+	unlink(test_path("made"));
+	return failed;
+}
+
+static const int errors[] = {ENOMEM, ENOSPC, EMFILE};
+
+/* Each of its calls fails once, with one of the errors by turns. How many calls it makes. */
+static long fail_all(const struct operation *op, unsigned turn)
+{
+	long n = 1;
+
+	while (n < AT_MOST && fail_at(op, n, errors[(turn + (unsigned long)n) % 3]))
+		n++;
+	must(n < AT_MOST);
+	return n - 1;
+}
+
+/* With time for it, every call fails with every error. */
+int main(void)
+{
+	unsigned turns = test_seconds() < 15 ? 1 : 3;
+	long failures = 0;
+
+	test_dir();
+	for (unsigned i = 0; i < sizeof operations / sizeof *operations; i++) {
+		long calls = 0;
+
+		for (unsigned turn = 0; turn < turns; turn++)
+			failures += calls = fail_all(&operations[i], turn + i);
+		printf("%-36s %3ld calls\n", operations[i].name, calls);
+		fflush(stdout);
+	}
+	printf("%ld failures\n", failures);
+	return 0;
+}
