@@ -148,6 +148,10 @@ int pf_pool_open(const char *path, unsigned flags, pf_pool **pool);
 /* The same for a memfd pool; the descriptors stay the caller's and may be closed afterwards. */
 int pf_pool_open_fds(int media_fd, int runtime_fd, unsigned flags, pf_pool **pool);
 
+/* Whether a living process has the pool open: 1, 0, or an error. Opens nothing and changes nothing; who uses it through another
+ * runtime directory is not seen. */
+int pf_in_use(const char *path);
+
 /* Gives back all holds and handles of this process in the pool, and the pool. Maps, pins and files of
  * the pool must not be used afterwards. Pointers into the pool become invalid. The last process to
  * close marks the pool clean. Returns 0, also for NULL. */

@@ -51,6 +51,11 @@ const char *human(uint64_t bytes);
 /* "2026-01-31T12:00:00Z", into one of two buffers. */
 const char *timestamp(uint64_t ns);
 
+/* A name as it may be printed in a table: control characters are '?'. Into one of two buffers. */
+const char *printable(const char *name);
+/* A JSON string; null for NULL. Bytes that are not UTF-8, which a name may have, become U+FFFD. */
+json_t *json_text(const char *text);
+
 pf_pool *open_pool(const char *path, unsigned flags);
 /* One JSON document and a line feed; releases it. */
 int print_json(json_t *document);

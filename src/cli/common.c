@@ -1,4 +1,5 @@
 /* Messages, operands, sizes and output of all commands. */
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -74,7 +75,7 @@ bool parse_size(const char *text, uint64_t *bytes)
 	if (errno)
 		return false;
 	if (*end) {
-		unit = strchr(units, *end & ~32);
+		unit = strchr(units, toupper((unsigned char)*end));
 		if (!unit || (end[1] && strcmp(end + 1, "iB") && strcmp(end + 1, "B")))
 			return false;
 		shift = 10 * (unsigned)(unit - units + 1);
@@ -114,6 +115,50 @@ const char *timestamp(uint64_t ns)
 	return to;
 }
 
+/* A name has at most 255 bytes, a program's name fewer. */
+const char *printable(const char *name)
+{
+	static char text[2][256];
+	static unsigned next;
+	char *to = text[next++ % 2];
+
+	snprintf(to, sizeof text[0], "%s", name);
+	for (char *c = to; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
+	return to;
+}
+
+/* Bytes of the character that begins at `c`, as far as its first byte tells. */
+static size_t utf8_length(unsigned char c)
+{
+	return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+}
+
+json_t *json_text(const char *text)
+{
+	char *valid, *to;
+	json_t *json;
+
+	if (!text)
+		return json_null();
+	valid = to = malloc(3 * strlen(text) + 1);
+	while (valid && *text) {
+		size_t n = utf8_length((unsigned char)*text);
+		json_t *one = strnlen(text, n) == n ? json_stringn(text, n) : NULL;
+
+		if (!one)
+			n = 1;
+		memcpy(to, one ? text : "\xef\xbf\xbd", one ? n : 3);
+		to += one ? n : 3;
+		text += n;
+		json_decref(one);
+	}
+	json = valid ? json_stringn(valid, (size_t)(to - valid)) : NULL;
+	free(valid);
+	return json;
+}
+
 pf_pool *open_pool(const char *path, unsigned flags)
 {
 	pf_pool *pool;
@@ -134,8 +179,11 @@ int finish_output(void)
 
 int print_json(json_t *document)
 {
-	int rc = document ? json_dumpf(document, stdout, JSON_INDENT(2)) : -1;
+	int rc;
 
+	if (!document)
+		return complain("no memory for the JSON document");
+	rc = json_dumpf(document, stdout, JSON_INDENT(2));
 	json_decref(document);
 	putchar('\n');
 	return rc < 0 ? complain("standard output: %s", strerror(errno)) : finish_output();

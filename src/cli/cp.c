@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +13,25 @@
 #include "cli/cli.h"
 
 enum { CHUNK = 4 << 20 };
+
+/* Ctrl-C removes the temporary file, too. */
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+/* Without SA_RESTART: a read that waits ends. */
+static void catch_signals(void)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+}
 
 static const char *base_name(const char *path)
 {
@@ -35,9 +55,9 @@ static int copy_in(pf_file *to, int from, uint64_t size, const char *what)
 	while (rc == EXIT_FINE && (n = read(from, buffer, CHUNK)) != 0) {
 		ssize_t written;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
+		if (interrupted)
+			rc = complain("interrupted");
+		else if (n < 0)
 			rc = complain("%s: %s", what, strerror(errno));
 		else if ((written = pf_write(to, buffer, (size_t)n, at)) != n)
 			rc = written < 0 ? complain_pf(what)
@@ -101,7 +121,7 @@ static int write_all(int fd, const char *bytes, size_t length)
 	while (length) {
 		ssize_t n = write(fd, bytes, length);
 
-		if (n < 0 && errno != EINTR)
+		if (n < 0 && (errno != EINTR || interrupted))
 			return -1;
 		bytes += n > 0 ? n : 0;
 		length -= n > 0 ? (size_t)n : 0;
@@ -117,7 +137,9 @@ static int copy_out(pf_file *from, int to, const char *what)
 	int rc = buffer ? EXIT_FINE : complain("no memory");
 
 	while (rc == EXIT_FINE && (n = pf_read(from, buffer, CHUNK, at)) > 0) {
-		if (write_all(to, buffer, (size_t)n) < 0)
+		if (interrupted)
+			rc = complain("interrupted");
+		else if (write_all(to, buffer, (size_t)n) < 0)
 			rc = complain("%s: %s", what, strerror(errno));
 		at += (uint64_t)n;
 	}
@@ -135,6 +157,18 @@ static void target_path(const char *to, const char *name, char *path, size_t siz
 		snprintf(path, size, "%s", to);
 }
 
+/* A pool is a file: "cp POOL:/a POOL", with ":/" forgotten, would write over all that is in it. */
+static bool is_pool(const char *path)
+{
+	struct stat st;
+	int rc;
+
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	rc = pf_in_use(path);
+	return rc >= 0 || rc == -PF_EVERSION || rc == -PF_ECORRUPT;
+}
+
 static int cp_out(pf_pool *pool, const char *name, const char *to)
 {
 	char path[4096];
@@ -145,6 +179,10 @@ static int cp_out(pf_pool *pool, const char *name, const char *to)
 	if (pf_open(pool, name, PF_O_RDONLY, 0, &file) < 0)
 		return complain_pf(name);
 	target_path(to, name, path, sizeof path);
+	if (is_pool(path)) {
+		pf_close(file);
+		return complain("%s is a pool; to copy into it write '%s:/'", path, path);
+	}
 	fd = pf_stat(file, &stat) < 0
 		     ? -1
 		     : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, stat.mode & 0777);
@@ -169,9 +207,11 @@ static int copy_between(pf_file *from, pf_file *to, const char *what)
 	int rc = buffer ? EXIT_FINE : complain("no memory");
 
 	while (rc == EXIT_FINE && (n = pf_read(from, buffer, CHUNK, at)) > 0) {
-		ssize_t written = pf_write(to, buffer, (size_t)n, at);
+		ssize_t written = interrupted ? n : pf_write(to, buffer, (size_t)n, at);
 
-		if (written != n)
+		if (interrupted)
+			rc = complain("interrupted");
+		else if (written != n)
 			rc = written < 0 ? complain_pf(what)
 					 : complain("%s: the pool is full", what);
 		at += (uint64_t)n;
@@ -251,7 +291,8 @@ static int run_cp(const struct options *o, char **operands, int count)
 		to = name;
 	}
 	srandom((unsigned)getpid());
-	for (int i = 0; i < count - 1; i++) {
+	catch_signals();
+	for (int i = 0; i < count - 1 && !interrupted; i++) {
 		int rc = cp_one(operands[i], pool, to);
 
 		worst = rc > worst ? rc : worst;

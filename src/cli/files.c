@@ -17,29 +17,92 @@ static bool need_file(char *operand, char **pool, char **name)
 
 /* ---- ls -------------------------------------------------------------------------------------------- */
 
-static int list_json(void *arg, const char *name, const struct pf_stat *s)
+struct entry {
+	char *name;
+	struct pf_stat stat;
+};
+
+struct listing {
+	struct entry *entry;
+	size_t count;
+};
+
+static int note_file(void *arg, const char *name, const struct pf_stat *stat)
 {
-	json_array_append_new(arg,
-			      json_pack("{s:s, s:I, s:I, s:I, s:s, s:i, s:i, s:i}", "name", name,
-					"inode", (json_int_t)s->inode, "size", (json_int_t)s->size,
-					"allocated", (json_int_t)s->allocated, "mtime",
-					timestamp(s->mtime_ns), "mode", (int)s->mode, "uid",
-					(int)s->uid, "gid", (int)s->gid));
-	return 0;
+	struct listing *l = arg;
+	size_t n = l->count;
+
+	if (!(n & (n - 1))) {
+		struct entry *more = realloc(l->entry, (n ? 2 * n : 1) * sizeof *more);
+
+		if (!more)
+			return 1;
+		l->entry = more;
+	}
+	l->entry[n] = (struct entry){strdup(name), *stat};
+	l->count += l->entry[n].name != NULL;
+	return !l->entry[n].name;
 }
 
-static int list_line(void *arg, const char *name, const struct pf_stat *s)
+static int by_name(const void *a, const void *b)
 {
-	(void)arg;
-	printf("%12lu %12s  %s  %s\n", (unsigned long)s->size, human(s->allocated),
-	       timestamp(s->mtime_ns), name);
-	return 0;
+	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
 }
 
+static json_t *entry_json(const struct entry *e)
+{
+	const struct pf_stat *s = &e->stat;
+	char mode[8];
+
+	snprintf(mode, sizeof mode, "%04o", s->mode & 07777);
+	return json_pack("{s:o, s:I, s:I, s:I, s:s, s:s, s:i, s:i}", "name", json_text(e->name),
+			 "inode", (json_int_t)s->inode, "size", (json_int_t)s->size, "allocated",
+			 (json_int_t)s->allocated, "mtime", timestamp(s->mtime_ns), "mode", mode,
+			 "uid", (int)s->uid, "gid", (int)s->gid);
+}
+
+static int print_listing(const struct listing *l, bool json)
+{
+	json_t *files = json ? json_array() : NULL;
+
+	for (size_t i = 0; i < l->count; i++) {
+		const struct entry *e = &l->entry[i];
+
+		if (json)
+			json_array_append_new(files, entry_json(e));
+		else
+			printf("%12lu %12s  %s  %s\n", (unsigned long)e->stat.size,
+			       human(e->stat.allocated), timestamp(e->stat.mtime_ns),
+			       printable(e->name));
+	}
+	return json ? print_json(json_pack("{s:i, s:o}", "schema", 1, "files", files))
+		    : finish_output();
+}
+
+static int list(pf_pool *pool, const char *path, bool json)
+{
+	struct listing l = {0};
+	int rc = pf_list(pool, note_file, &l);
+
+	if (rc > 0)
+		rc = complain("no memory");
+	else if (rc < 0)
+		rc = complain_pf(path);
+	if (rc == 0) {
+		if (l.count)
+			qsort(l.entry, l.count, sizeof *l.entry, by_name);
+		rc = print_listing(&l, json);
+	}
+	while (l.count)
+		free(l.entry[--l.count].name);
+	free(l.entry);
+	return rc;
+}
+
+/* POOL or POOL:/ */
 static int run_ls(const struct options *o, char **operands, int count)
 {
 	char *path = operands[0], *name = NULL;
-	json_t *files = NULL;
 	pf_pool *pool;
 	int rc;
 
@@ -49,28 +112,20 @@ static int run_ls(const struct options *o, char **operands, int count)
 	pool = open_pool(path, PF_POOL_NO_THREAD);
 	if (!pool)
 		return EXIT_FAILED;
-	if (o->json)
-		files = json_array();
-	rc = pf_list(pool, o->json ? list_json : list_line, files);
-	if (rc < 0)
-		rc = complain_pf(path);
-	else if (o->json)
-		rc = print_json(json_pack("{s:i, s:O}", "schema", 1, "files", files));
-	else
-		rc = finish_output();
-	json_decref(files);
+	rc = list(pool, path, o->json);
 	pf_pool_close(pool);
 	return rc;
 }
 
-const struct command cmd_ls = {"ls",
-			       "j",
-			       1,
-			       1,
-			       run_ls,
-			       "lists the files of a pool: size, memory, time of change, name\n"
-			       "usage: pinfold ls POOL[:/] [--json]\n"
-			       "Example: pinfold ls /dev/shm/pool"};
+const struct command cmd_ls =
+	{"ls",
+	 "j",
+	 1,
+	 1,
+	 run_ls,
+	 "lists the files of a pool by name: size, memory, time of change, name\n"
+	 "usage: pinfold ls POOL[:/] [--json]\n"
+	 "Example: pinfold ls /dev/shm/pool"};
 
 /* ---- cat ------------------------------------------------------------------------------------------- */
 

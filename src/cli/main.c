@@ -1,4 +1,5 @@
 /* The program: finds the command, parses its options (before or after operands), runs it. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,8 @@ static const struct {
 	 "detach (default), wait or try, if pages are held"},
 	{{"timeout", required_argument, NULL, 't'}, "MILLISECONDS for --policy wait (no limit)"},
 	{{"force", no_argument, NULL, 'F'}, "although it seems to be in use elsewhere"},
-	{{"live", no_argument, NULL, 'L'}, "also open the pool and check it while others use it"},
+	{{"live", no_argument, NULL, 'L'},
+	 "open the pool and check it beside its users, or as the only one"},
 };
 
 #define OPTIONS (sizeof all_options / sizeof *all_options)
@@ -182,11 +184,16 @@ static int run(int argc, char **argv)
 	int letter, which;
 
 	select_options(options);
-	while ((letter = getopt_long(argc, argv, "h", options, &which)) != -1) {
+	opterr = 0;
+	while ((letter = getopt_long(argc, argv, ":h", options, &which)) != -1) {
 		if (letter == 'h')
 			return command_help();
+		if (letter == ':')
+			return complain_usage("%s wants a value", argv[optind - 1]);
 		if (letter == '?')
-			return complain_usage("see 'pinfold %s --help'", current->name);
+			return complain_usage(
+				"'%s' is not an option of it; see 'pinfold %s --help'",
+				argv[optind - 1], current->name);
 		if (!optarg)
 			set_flag(&o, letter);
 		else if (!set_option(&o, letter, optarg))
@@ -200,8 +207,17 @@ static int run(int argc, char **argv)
 	return current->run(&o, argv + optind, argc);
 }
 
+/* A pool opened in place of a closed standard descriptor would have messages written into it. What takes its place refuses them. */
+static void fill_standard_descriptors(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
+			exit(EXIT_FAILED);
+}
+
 int main(int argc, char **argv)
 {
+	fill_standard_descriptors();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
 	    !strcmp(argv[1], "help"))

@@ -1,9 +1,18 @@
 /* mkfs, info, reap, fsck, recover. */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 
 /* ---- mkfs ------------------------------------------------------------------------------------------ */
+
+/* A device has a size of its own. */
+static bool is_device(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISCHR(st.st_mode);
+}
 
 static int run_mkfs(const struct options *o, char **operands, int count)
 {
@@ -14,6 +23,8 @@ static int run_mkfs(const struct options *o, char **operands, int count)
 	};
 
 	(void)count;
+	if (!o->size && !is_device(operands[0]))
+		return complain_usage("--size says how large the pool is, as in --size 1G");
 	if (pf_mkfs(operands[0], &mkfs) < 0)
 		return complain_pf(operands[0]);
 	return EXIT_FINE;
@@ -35,15 +46,16 @@ const struct command cmd_mkfs = {
 static json_t *info_json(const char *path, const struct pf_info *i)
 {
 	return json_pack(
-		"{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:i, s:{s:s, s:I}, s:s?}",
-		"schema", 1, "pool", path, "device", i->device, "durability", i->durability, "size",
-		(json_int_t)i->size, "granule", (json_int_t)i->granule, "host_page_size",
-		(json_int_t)i->host_page_size, "pages", "total", (json_int_t)i->pages_total, "free",
-		(json_int_t)i->pages_free, "member", (json_int_t)i->pages_member, "orphan",
-		(json_int_t)i->pages_orphan, "quarantine", (json_int_t)i->pages_quarantine,
-		"inodes", "total", (json_int_t)i->inodes_total, "free", (json_int_t)i->inodes_free,
-		"processes", (int)i->processes, "runtime", "path", i->runtime_path, "bytes",
-		(json_int_t)i->runtime_bytes, "huge_hint", i->huge_hint);
+		"{s:i, s:o, s:s, s:s, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:i, s:{s:o, s:I}, s:s?}",
+		"schema", 1, "pool", json_text(path), "device", i->device, "durability",
+		i->durability, "size", (json_int_t)i->size, "granule", (json_int_t)i->granule,
+		"host_page_size", (json_int_t)i->host_page_size, "pages", "total",
+		(json_int_t)i->pages_total, "free", (json_int_t)i->pages_free, "member",
+		(json_int_t)i->pages_member, "orphan", (json_int_t)i->pages_orphan, "quarantine",
+		(json_int_t)i->pages_quarantine, "inodes", "total", (json_int_t)i->inodes_total,
+		"free", (json_int_t)i->inodes_free, "processes", (int)i->processes, "runtime",
+		"path", json_text(i->runtime_path), "bytes", (json_int_t)i->runtime_bytes,
+		"huge_hint", i->huge_hint);
 }
 
 static void print_pages(const char *what, uint64_t pages)
@@ -103,19 +115,25 @@ const struct command cmd_info = {"info",
 
 static int run_reap(const struct options *o, char **operands, int count)
 {
-	pf_pool *pool = open_pool(operands[0], 0);
+	pf_pool *pool = open_pool(operands[0], PF_POOL_NO_THREAD);
+	struct pf_info info;
 	int reaped;
 
 	(void)o, (void)count;
 	if (!pool)
 		return EXIT_FAILED;
 	reaped = pf_reap(pool);
-	if (reaped < 0)
+	if (reaped < 0 || pf_info(pool, &info) < 0) {
 		complain_pf(operands[0]);
-	else
-		printf("reaped %d\n", reaped);
+		pf_pool_close(pool);
+		return EXIT_FAILED;
+	}
+	printf("reaped %d killed process%s\n", reaped, reaped == 1 ? "" : "es");
+	if (info.pages_quarantine)
+		printf("%s stay in quarantine for a time: a process that is alive has registered the pool's memory, or it cannot be replaced\n",
+		       human(info.pages_quarantine * PF_PAGE_SIZE));
 	pf_pool_close(pool);
-	return reaped < 0 ? EXIT_FAILED : finish_output();
+	return finish_output();
 }
 
 const struct command cmd_reap = {
@@ -142,7 +160,8 @@ static void tell(void *arg, const char *rule, const char *text)
 
 	v->count++;
 	if (v->list)
-		json_array_append_new(v->list, json_pack("{s:s, s:s}", "rule", rule, "text", text));
+		json_array_append_new(v->list, json_pack("{s:s, s:o}", "rule", rule, "text",
+							 json_text(text)));
 	else
 		printf("%s: %s\n", rule, text);
 }
@@ -161,28 +180,32 @@ static int check_live(const char *path, struct violations *v)
 	return rc;
 }
 
+static int check_media(const char *path, struct violations *v)
+{
+	int rc = pf_fsck(path, tell, v);
+
+	if (rc < 0)
+		complain_pf(path);
+	return rc;
+}
+
 static int run_fsck(const struct options *o, char **operands, int count)
 {
 	struct violations v = {.list = o->json ? json_array() : NULL};
-	int rc = 0;
+	/* While it is in use, its media alone is in motion. Not known: the media is all there is to look at. */
+	bool live = o->live || pf_in_use(operands[0]) == 1;
+	int rc = live ? check_live(operands[0], &v) : check_media(operands[0], &v);
 
 	(void)count;
-	if (o->live) {
-		rc = check_live(operands[0], &v);
-	} else {
-		rc = pf_fsck(operands[0], tell, &v);
-		if (rc < 0)
-			complain_pf(operands[0]);
-	}
 	if (rc < 0) {
 		json_decref(v.list);
 		return EXIT_FAILED;
 	}
 	if (o->json)
-		rc = print_json(json_pack("{s:i, s:b, s:o}", "schema", 1, "clean", v.count == 0,
-					  "violations", v.list));
-	else if (v.count == 0)
-		rc = (puts("clean"), finish_output());
+		rc = print_json(json_pack("{s:i, s:b, s:b, s:o}", "schema", 1, "live", live,
+					  "clean", v.count == 0, "violations", v.list));
+	else
+		rc = (v.count ? 0 : puts("clean"), finish_output());
 	return rc == EXIT_FINE && v.count == 0 ? EXIT_FINE : EXIT_FAILED;
 }
 
@@ -194,8 +217,8 @@ const struct command cmd_fsck = {
 	run_fsck,
 	"checks a pool\n"
 	"usage: pinfold fsck POOL [--live] [--json]\n"
-	"Reads the media and changes nothing; exit code 1 if anything is wrong. While processes change the pool its media\n"
-	"is in motion: --live opens the pool instead and checks all rules beside them.\n"
+	"Nobody has it open: reads the media and changes nothing. Otherwise, or with --live: opens the pool and checks\n"
+	"all rules beside its users. Exit code 1 if anything is wrong.\n"
 	"Example: pinfold fsck /dev/shm/pool"};
 
 /* ---- recover --------------------------------------------------------------------------------------- */

@@ -8,20 +8,21 @@ static const char *const kinds[] = {"map", "pin", "longterm", "read"};
 
 static int holder_json(void *arg, const struct pf_holder *h)
 {
-	json_array_append_new(arg,
-			      json_pack("{s:i, s:s, s:s, s:b, s:s?, s:I, s:I, s:I, s:I, s:s}",
-					"pid", (int)h->pid, "command", h->command, "kind",
-					kinds[h->kind], "alive", h->alive, "path", h->name, "inode",
-					(json_int_t)h->inode, "offset", (json_int_t)h->offset,
-					"length", (json_int_t)h->length, "bytes",
-					(json_int_t)h->bytes, "since", timestamp(h->since_ns)));
+	json_array_append_new(arg, json_pack("{s:i, s:o, s:s, s:b, s:o, s:I, s:I, s:I, s:I, s:s}",
+					     "pid", (int)h->pid, "command", json_text(h->command),
+					     "kind", kinds[h->kind], "alive", h->alive, "path",
+					     json_text(h->name), "inode", (json_int_t)h->inode,
+					     "offset", (json_int_t)h->offset, "length",
+					     (json_int_t)h->length, "bytes", (json_int_t)h->bytes,
+					     "since", timestamp(h->since_ns)));
 	return 0;
 }
 
 static int orphan_json(void *arg, const struct pf_orphan *o)
 {
-	json_array_append_new(arg, json_pack("{s:I, s:s?, s:I}", "bytes", (json_int_t)o->bytes,
-					     "path", o->name, "inode", (json_int_t)o->inode));
+	json_array_append_new(arg,
+			      json_pack("{s:I, s:o, s:I}", "bytes", (json_int_t)o->bytes, "path",
+					json_text(o->name), "inode", (json_int_t)o->inode));
 	return 0;
 }
 
@@ -46,9 +47,10 @@ static int print_holder(void *arg, const struct pf_holder *h)
 	if (!(*lines)++)
 		printf("%7s %-16s %-8s %10s %12s %12s  %s\n", "PID", "COMMAND", "KIND", "FOR",
 		       "OFFSET", "KEEPS", "FILE");
-	printf("%7d %-16s %-8s %10s %12lu %12s  %s%s\n", (int)h->pid, h->command, kinds[h->kind],
-	       age(h->since_ns), (unsigned long)h->offset, human(h->bytes),
-	       h->name ? h->name : "(removed)", h->alive ? "" : "  (dead, not yet reaped)");
+	printf("%7d %-16s %-8s %10s %12lu %12s  %s%s\n", (int)h->pid, printable(h->command),
+	       kinds[h->kind], age(h->since_ns), (unsigned long)h->offset, human(h->bytes),
+	       h->name ? printable(h->name) : "(removed)",
+	       h->alive ? "" : "  (dead, not yet reaped)");
 	return 0;
 }
 
@@ -58,7 +60,7 @@ static int print_orphan(void *arg, const struct pf_orphan *o)
 
 	if (!(*lines)++)
 		puts("held, but no longer in a file:");
-	printf("  %12s  of %s\n", human(o->bytes), o->name ? o->name : "a removed file");
+	printf("  %12s  of %s\n", human(o->bytes), o->name ? printable(o->name) : "a removed file");
 	return 0;
 }
 

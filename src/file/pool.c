@@ -296,6 +296,30 @@ int pf_pool_open_fds(int media_fd, int runtime_fd, unsigned flags, pf_pool **poo
 	return rc < 0 ? rc : open_device(dev, runtime_fd, flags, pool);
 }
 
+int pf_in_use(const char *path)
+{
+	struct super_format super;
+	struct dev *dev;
+	uint64_t length;
+	void *head;
+	int rc = dev_open(path, true, true, &dev);
+
+	if (rc < 0)
+		return rc;
+	length = align_up(MIN(dev->size, HEAD_BYTES), dev->granule);
+	rc = dev->size < HEAD_BYTES
+		     ? err(PF_ENOTPOOL, "%s has %lu bytes", path, (unsigned long)dev->size)
+		     : dev_map(dev, 0, length, PROT_READ, NULL, &head);
+	if (rc == 0) {
+		rc = super_read(head, HEAD_BYTES, &super);
+		if (rc == 0)
+			rc = rt_in_use(dev, head);
+		sys_munmap(head, length);
+	}
+	dev_close(dev);
+	return rc;
+}
+
 void pf_pool_set_lock_limit(pf_pool *pool, unsigned milliseconds)
 {
 	pool->layout.rt->lock_limit_ms = milliseconds;

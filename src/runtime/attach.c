@@ -522,6 +522,33 @@ int rt_attach(struct dev *dev, void *head, bool writable, int runtime_fd,
 	return 0;
 }
 
+/* Every living process has a lock on its slot's byte. */
+int rt_in_use(struct dev *dev, const void *head)
+{
+	const struct use_format *use = use_read(head);
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = RT_LIVENESS};
+	struct rt rt = {.dev = dev};
+	struct attach a = {.rt = &rt, .memfd = -1};
+	struct rt_header h;
+	int fd, rc;
+
+	identity_now(&a.now);
+	if (!use || use->state != USE_OPEN || memcmp(use->boot, a.now.boot, sizeof use->boot))
+		return 0;
+	a.dir = identity_directory(a.dir_path, sizeof a.dir_path);
+	if (a.dir < 0)
+		return a.dir;
+	fd = open_file(&a, use->nonce);
+	rc = fd >= 0 ? peek(fd, &h) : errno == ENOENT ? RT_NEW : err_errno("%s", rt.path);
+	if (rc > RT_NEW)
+		rc = same_media(&rt, &h) && sys_fcntl(fd, F_OFD_GETLK, &lock) == 0 &&
+		     lock.l_type != F_UNLCK;
+	if (fd >= 0)
+		sys_close(fd);
+	sys_close(a.dir);
+	return rc;
+}
+
 int rt_make_memfd(int *runtime_fd)
 {
 	*runtime_fd = sys_memfd_create("pinfold-runtime", MFD_CLOEXEC);

@@ -70,6 +70,8 @@ struct rt_plan {
  * Errors: see pf_pool_open(). */
 int rt_attach(struct dev *dev, void *head, bool writable, int runtime_fd,
 	      const struct rt_plan *plan, struct rt **rt);
+/* Whether a living process is attached: 1, 0, or an error. Attaches nothing, changes nothing; another runtime directory is not seen. */
+int rt_in_use(struct dev *dev, const void *head);
 /* Makes the runtime of a memfd pool, empty: the first attach builds it. */
 int rt_make_memfd(int *runtime_fd);
 /* The slot must have no holds and handles left. If it is the last one, `finish` runs under the media's lock:
