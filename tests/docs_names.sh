@@ -1,0 +1,18 @@
+#!/bin/sh
+# Every function that README.md and docs/ name, as `name()`, exists in src/ or include/.
+# test: suite=short timeout=30
+set -eu
+export LC_ALL=C
+cd "$PF_SOURCE_DIR"
+
+names=$(cat README.md docs/*.md | grep -o '`[a-z_0-9]*()`' | tr -d '`()' | sort -u)
+[ -n "$names" ]
+bad=0
+for name in $names; do
+	grep -rqE "(^|[^a-z_0-9])$name\(" src include || { echo "no such function: $name()"; bad=1; }
+done
+# Links to other files of ours.
+for link in $(cat README.md docs/*.md | grep -o '](\([a-z_/]*\.\(md\|h\|c\)\|LICENSE\))' | tr -d ']()' | sort -u); do
+	[ -f "$link" ] || [ -f "docs/$link" ] || { echo "no such file: $link"; bad=1; }
+done
+exit $bad
