@@ -1,5 +1,6 @@
 /* Whichever system call or allocation fails in attach: no file, no descriptor and no slot stays behind, and the next attach works. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -79,6 +80,44 @@ static unsigned beside_another(int error)
 	return (unsigned)n - 1;
 }
 
+static int get_killed(struct media *m)
+{
+	(void)m;
+	return raise(SIGKILL);
+}
+
+static int open_and_close(void *arg)
+{
+	struct media m;
+
+	must_be(media_attach(arg, 0, &m), 0);
+	media_reap(&m);
+	media_detach(&m);
+	return 0;
+}
+
+/* Its last user was killed closing it: a call that fails is no reason to make another one. */
+static void after_a_kill(int error)
+{
+	struct media m;
+	long n = 1;
+
+	for (int rc = -1; rc < 0; n++) {
+		media_in_finish = get_killed;
+		must_be(test_in_child(open_and_close, (void *)path), 256 + SIGKILL);
+		media_in_finish = NULL;
+		sys_fail_nth(n, error);
+		rc = media_attach(path, 0, &m);
+		if (sys_calls() >= n && rc == 0)
+			rc = -1, media_reap(&m), media_detach(&m);
+		sys_fail_nth(0, 0);
+	}
+	must_be(media_builds, 0);
+	media_reap(&m);
+	media_detach(&m);
+	must_be(media_files(test_dir()), 0);
+}
+
 /* Records: an error, and the thread goes on with what it has. */
 static void records(int error)
 {
@@ -113,6 +152,8 @@ int main(void)
 		printf("%s: %u calls alone, %u beside another\n", strerror(errors[i]),
 		       alone(errors[i]), beside_another(errors[i]));
 		records(errors[i]);
+		media_builds = 0;
+		after_a_kill(errors[i]);
 	}
 	return 0;
 }

@@ -16,6 +16,15 @@ static pid_t raw_clone(void)
 	return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 }
 
+enum how { SILENT, FORKED, CLONED };
+
+static void wait_in_child(void)
+{
+	test_gate_open(in_child);
+	test_gate_wait(child_goes);
+	_exit(0);
+}
+
 /* The child calls with its parent's runtime, and may attach by itself. */
 static void child(struct media *m)
 {
@@ -30,20 +39,20 @@ static void child(struct media *m)
 	must(own.rt->slot != m->rt->slot);
 	media_detach(&own);
 	media_detach(m); /* of what is not its own: its memory only */
-	test_gate_open(in_child);
-	test_gate_wait(child_goes);
-	_exit(0);
+	wait_in_child();
 }
 
-static int parent(void *raw)
+static int parent(void *how)
 {
 	struct media m;
 	pid_t pid;
 
 	must_be(media_attach(path, 0, &m), 0);
 	media_self(&m);
-	pid = *(bool *)raw ? raw_clone() : fork();
+	pid = *(enum how *)how == CLONED ? raw_clone() : fork();
 	must(pid >= 0);
+	if (pid == 0 && *(enum how *)how == SILENT)
+		wait_in_child();
 	if (pid == 0)
 		child(&m);
 	test_gate_wait(parent_goes);
@@ -55,14 +64,14 @@ static int parent(void *raw)
 	return 0;
 }
 
-static void family(bool raw)
+static void family(enum how how)
 {
 	struct media m;
 	unsigned slot;
 	pid_t pid;
 
 	must_be(media_attach(path, 0, &m), 0);
-	pid = test_fork(parent, &raw);
+	pid = test_fork(parent, &how);
 	test_gate_wait(in_child);
 	for (slot = 0; load_relaxed(&rt_slot_at(m.rt, slot)->pid) != (uint32_t)pid; slot++)
 		must(slot < rt_slots_used(m.rt));
@@ -112,8 +121,9 @@ int main(void)
 	in_child = test_gate();
 	parent_goes = test_gate();
 	child_goes = test_gate();
-	family(false);
-	family(true);
+	family(SILENT);
+	family(FORKED);
+	family(CLONED);
 	closed_descriptors();
 	return 0;
 }

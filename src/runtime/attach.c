@@ -157,6 +157,7 @@ static int join(struct attach *a)
 	if (peek(a->rt->fd, &h) == RT_READY && h.version == RT_VERSION &&
 	    !memcmp(h.nonce, use.nonce, sizeof h.nonce) && same_media(a->rt, &h)) {
 		rc = map_file(a->rt, h.bytes);
+		step("attach: mapped");
 		if (rc == 0)
 			rc = join_mapped(a->rt);
 	}
@@ -585,7 +586,8 @@ static void end_if_last(struct rt *rt, int (*finish)(void *arg, struct rt_self *
 
 	if (!slots_empty(rt) || dev_lock(rt->dev, rt->lock_limit_ms) < 0)
 		return;
-	if (slots_empty(rt) && cas(&rt->header->state, &state, RT_CLOSING)) {
+	step("detach: alone");
+	if (cas(&rt->header->state, &state, RT_CLOSING)) {
 		store_relaxed(&rt->header->builder, (uint64_t)getpid());
 		memory_fence(memory_order_seq_cst); /* pairs with a joiner's */
 		step("detach: closing");
