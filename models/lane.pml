@@ -24,7 +24,7 @@ byte kills = KILLS;
 
 #define DEAD(k) (!alive[k])
 
-inline replay(l)		/* code: journal_replay */
+inline replay(l)		/* code: journal.c replay */
 {
 	if
 	:: lc[l] ->
@@ -85,7 +85,7 @@ inline settle(l, waits)		/* code: journal_settle */
 	o = 0; ok = 0
 }
 
-inline lock_inode()		/* code: fs_inode_lock */
+inline lock_inode()		/* code: layout_lock */
 {
 	atomic { (ilock == 0 || DEAD(ilock - 1)) -> prev = ilock; ilock = me + 1 }
 	if
@@ -113,7 +113,7 @@ proctype locker(byte me)
 	{
 	lock_inode();
 	assert(m[0] == m[1] && m[0] == committed);
-	/* code: journal_begin */
+	/* code: journal.c borrow */
 	atomic {
 		(lo[0] == 0 || lo[1] == 0);
 		l = (lo[0] == 0 -> 0 : 1);
@@ -124,7 +124,7 @@ proctype locker(byte me)
 #ifdef M_UNLOCK_EARLY		/* mutation: the lock is given back before the lane is clear */
 	ilock = 0;
 #endif
-	m[0] = lv[l];					/* code: journal_apply */
+	m[0] = lv[l];					/* code: journal.c apply */
 	m[1] = lv[l];
 	lc[l] = 0;
 	lo[l] = 0;
@@ -137,7 +137,7 @@ proctype locker(byte me)
 }
 
 #define LEFTOVER (lo[0] && DEAD(lo[0] - 1) || lo[1] && DEAD(lo[1] - 1))
-proctype reaper(byte me)	/* code: file_reap */
+proctype reaper(byte me)	/* code: pf_reap */
 {
 	byte i, o, v;
 	bit ok;

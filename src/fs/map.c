@@ -350,11 +350,16 @@ int fs_evict(struct fs *fs, struct rt_self *me, uint32_t ino)
 	attr.flags = 0;
 	attr.size = 0;
 	/* The bit first: whoever finds it clear looks at the record too, and a kill in between leaves an inode that is evicted again. */
+#ifndef PF_BREAK_INODE_BIT_LATE
 	inner_clear_bit(inner_inode_bits(fs), ino);
+#endif
 	step("fs: inode bit cleared");
 	journal_begin(&tx, me);
 	fs_attr_set(fs, &tx, ino, &attr);
 	journal_commit(&fs->journal, &tx);
 	step("fs: evicted");
+#ifdef PF_BREAK_INODE_BIT_LATE
+	inner_clear_bit(inner_inode_bits(fs), ino);
+#endif
 	return 0;
 }

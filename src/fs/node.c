@@ -39,8 +39,12 @@ static int lock_meta(struct fs *fs, struct rt_self *me)
 {
 	int rc = rt_lock(me, &fs->shared->meta);
 
+#ifdef PF_BREAK_NODE_NO_REPAIR
+	(void)repair;
+#else
 	if (rc == RT_LOCK_REPAIR)
 		repair(fs);
+#endif
 	return rc < 0 ? rc : 0;
 }
 
@@ -54,6 +58,9 @@ static void set_record(struct rt_self *me, uint32_t ino, uint64_t index, unsigne
 	store_relaxed(&r->index, index);
 	store_relaxed(&r->ino, ino);
 	store_relaxed(&r->pages, level);
+#ifdef PF_BREAK_NODE_NO_RECORD
+	kind = RT_RECORD_NONE;
+#endif
 	store_release(&r->set, (uint32_t)kind);
 }
 

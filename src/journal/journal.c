@@ -139,6 +139,9 @@ void journal_commit(struct journal *j, struct journal_tx *tx)
 	set_commit(j, commit,
 		   commit_value(records(commit), tx->count, (unsigned)(tx->me->owner & 0xffff)));
 	step("journal: committed");
+#ifdef PF_BREAK_LANE_CLEAR_FIRST
+	set_commit(j, commit, 0);
+#endif
 	apply(j, records(commit), tx->count);
 	set_commit(j, commit, 0);
 	step("journal: cleared");
@@ -165,9 +168,15 @@ static bool settle_lane(struct journal *j, struct rt_self *me, unsigned lane)
 	if (!was || was == me->owner)
 		return true;
 	if (!rt_owner_dead(j->rt, was & ~REPLAYING))
+#ifdef PF_BREAK_LANE_NO_WAIT
+		return true;
+#else
 		return !(was & REPLAYING); /* its own transaction is its own business */
+#endif
+#ifndef PF_BREAK_LANE_NO_TAKEOVER
 	if (!cas(owner, &was, me->owner | REPLAYING))
 		return settle_lane(j, me, lane); /* somebody else did */
+#endif
 	step("journal: taken over");
 	replay(j, lane);
 	store_release(owner, 0);
