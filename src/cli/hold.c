@@ -121,20 +121,22 @@ static int wait_until_over(const struct held *h, const struct options *o, uint64
 	return rc;
 }
 
+/* Closes the file once it holds: the hold alone is what keeps the pages, also of a file that is removed. */
 static int hold(pf_file *file, const char *name, const struct options *o)
 {
 	struct held h = {0};
 	uint64_t length = o->length;
 	struct pf_stat stat;
-	int rc;
+	int rc = pf_stat(file, &stat);
 
-	if (pf_stat(file, &stat) < 0)
-		return complain_pf(name);
-	if (!o->has_length)
+	if (rc == 0 && !o->has_length)
 		length = stat.size > o->offset ? stat.size - o->offset : 0;
-	if (take(file, o, length, &h) < 0)
-		return complain_pf(name);
-	rc = wait_until_over(&h, o, length);
+	if (rc == 0)
+		rc = take(file, o, length, &h);
+	rc = rc < 0 ? complain_pf(name) : EXIT_FINE;
+	pf_close(file);
+	if (rc == EXIT_FINE)
+		rc = wait_until_over(&h, o, length);
 	give_back(&h);
 	return rc;
 }
@@ -155,12 +157,10 @@ static int run_hold(const struct options *o, char **operands, int count)
 	pool = open_pool(path, 0);
 	if (!pool)
 		return EXIT_FAILED;
-	if (pf_open(pool, name, PF_O_RDONLY, 0, &file) < 0) {
+	if (pf_open(pool, name, PF_O_RDONLY, 0, &file) < 0)
 		rc = complain_pf(name);
-	} else {
+	else
 		rc = hold(file, name, o);
-		pf_close(file);
-	}
 	pf_pool_close(pool);
 	return rc;
 }

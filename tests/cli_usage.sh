@@ -1,0 +1,95 @@
+#!/bin/sh
+# The program's usage: help and example of each command, options anywhere, sizes, exit codes 0, 1 and 2, output that cannot be written.
+# test: suite=short timeout=60
+set -eu
+. "$PF_SOURCE_DIR/tests/lib/cli.sh"
+p=$dir/p
+
+expect 0 --help
+says 'Example:'
+commands=$(sed -n 's/^  \([a-z][a-z]*\)  *[a-z].*/\1/p' "$dir/out" | grep -v pinfold)
+[ "$(echo "$commands" | wc -l)" = 14 ] || fail "commands: $commands"
+for command in $commands; do
+	expect 0 "$command" --help
+	says "^usage: pinfold $command"
+	says "^Example: pinfold $command"
+	expect 2 "$command"
+	complains "^pinfold: $command: too few operands"
+	expect 2 "$command" --nonsense x
+	complains "^pinfold: $command: '--nonsense' is not an option"
+done
+expect 0 --version
+says '^pinfold [0-9]+\.[0-9]+\.[0-9]+$'
+expect 2
+expect 2 frobnicate
+complains "^pinfold: no command 'frobnicate'"
+
+# mkfs, and what is no size
+expect 2 mkfs "$p"
+complains '--size'
+for size in '' ' ' '1 ' 0 -1 +1 1X 1KK 1.5G 0x10 99999999999999999999 16777216T 1KiBs; do
+	expect 2 mkfs "$p" --size "$size"
+	complains "is not a value"
+done
+expect 2 mkfs "$p" --size
+complains 'wants a value'
+expect 1 mkfs "$p" --size 1M
+complains 'size'
+[ ! -e "$p" ] || fail "a refused mkfs left a file"
+expect 0 mkfs --size=32M "$p" --inodes 50
+expect 1 mkfs "$p" --size 32M
+complains '^pinfold: mkfs: .*something at this path'
+
+# options before and after operands, abbreviated, and operands that look like options
+expect 0 info --json "$p"
+cp "$dir/out" "$dir/first"
+expect 0 info "$p" --js
+field_is "j['pages'] == json.load(open('$dir/first'))['pages']" True
+echo text >"$dir/-x"
+(cd "$dir" && pinfold cp -- -x p:/) || fail "an operand that begins with '-'"
+expect 0 cat "$p:/-x"
+same "$dir/out" "$dir/-x"
+
+# sizes with their units
+for pair in 0:0 1:1 4095:4095 1k:1024 3K:3072 2m:2097152 2M:2097152 1MiB:1048576 1G:1073741824 1T:1099511627776; do
+	expect 0 truncate "$p:/-x" "${pair%:*}"
+	expect 0 ls --json "$p"
+	field_is "j['files'][0]['size']" "${pair#*:}"
+done
+
+expect 2 truncate "$p:/-x" many
+expect 2 truncate "$p:/-x" 1 --policy perhaps
+expect 2 hold "$p:/-x"
+expect 2 hold "$p:/-x" --map --pin
+expect 2 hold "$p:/-x" --map --for ever
+expect 2 cat "$p"
+complains "is not POOL:/name"
+expect 2 rm "$p:/"
+expect 2 cp "$dir/-x" "$dir/y"
+expect 2 cp "$p:/" "$dir/y"
+expect 2 cp "$dir/-x" "$dir/-x" "$p:/one-name"
+expect 2 ls "$p:/-x"
+
+# what is not there, or no pool
+expect 1 cat "$p:/nothing"
+complains '^pinfold: cat: nothing: no such file in the pool$'
+expect 1 info "$dir/nothing"
+complains 'No such file'
+expect 1 info "$dir/-x"
+complains 'not a pinfold pool'
+expect 1 fsck "$dir/-x"
+
+# output that does not reach anybody
+for command in "ls $p" "info $p" "info $p --json" "who $p" "who $p --json" "cat $p:/-x" "fsck $p" "reap $p" --help --version; do
+	code=0
+	pinfold $command >/dev/full 2>"$dir/err" || code=$?
+	[ $code = 1 ] || fail "$command to a full device: $code"
+	complains 'standard output: No space left'
+	code=0
+	pinfold $command >&- 2>"$dir/err" || code=$?
+	[ $code = 1 ] || fail "$command without standard output: $code"
+	complains 'standard output: Bad file descriptor'
+done
+pinfold info "$p" <&- >&- 2>&- || :
+expect 0 fsck "$p"
+says '^clean$'
