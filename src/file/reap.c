@@ -2,6 +2,10 @@
  * Giving back what the dead held. docs/protocol.md section 9. Anybody may reap, several at a time; nothing here waits for a lock that a
  * living process has: what cannot be done now leaves the slot DEAD, and is tried again after a pause that grows.
  */
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/step.h"
@@ -151,7 +155,21 @@ static bool reap_slot(struct rt_self *me, struct layout *l, unsigned slot, bool 
 
 /* ---- our own --------------------------------------------------------------------------------------- */
 
-/* Threads of ours that died having a lock. Only their own process does this, one thread at a time: the others see rows of a living slot. */
+/* Its thread ended in the middle of something: it will not execute another instruction, and its robust locks have been passed on. */
+static void bury_if_gone(struct rt_row *row)
+{
+	uint32_t tid = load_acquire(&row->tid), live = RT_ROW_LIVE;
+	bool busy = load_acquire(&row->intent) || load_acquire(&row->read_hold) ||
+		    load_acquire(&row->page.set) || load_acquire(&row->node.set);
+
+	for (size_t i = 0; i < ARRAY_SIZE(row->inodes); i++)
+		busy = busy || load_acquire(&row->inodes[i]);
+	if (busy && tid && load_acquire(&row->state) == RT_ROW_LIVE &&
+	    syscall(SYS_tgkill, getpid(), tid, 0) < 0 && errno == ESRCH)
+		cas(&row->state, &live, (uint32_t)RT_ROW_DEAD);
+}
+
+/* Threads of ours that died inside a call. Only their own process does this, one thread at a time: the others see rows of a living slot. */
 static void settle_own_rows(struct pf_pool *pool, struct rt_self *me)
 {
 	struct layout *l = &pool->layout;
@@ -164,7 +182,9 @@ static void settle_own_rows(struct pf_pool *pool, struct rt_self *me)
 		for (unsigned i = 0; i < RT_ROWS; i++) {
 			struct rt_row *row = &c->rows[i];
 
+			bury_if_gone(row);
 			if (load_acquire(&row->state) != RT_ROW_DEAD ||
+			    page_repair(me, &l->pages) < 0 ||
 			    !journal_settle(&l->fs.journal, me, false) ||
 			    !settle_inodes(me, l, row))
 				continue;

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/step.h"
@@ -16,46 +15,6 @@ struct run {
 	bool alone;
 	long at; /* the instruction or step to die at */
 };
-
-/* ---- the other processes ----------------------------------------------------------------------------- */
-
-/* Holds pages of "a" until it is killed; says so through a pipe. */
-struct neighbour {
-	const char *path;
-	int ready;
-};
-
-static int hold_pages(void *arg)
-{
-	struct neighbour *n = arg;
-	pf_pool *pool = pool_open(n->path);
-	pf_file *file;
-	pf_pin *pin;
-	pf_map *map;
-
-	OK(pf_open(pool, "a", PF_O_RDONLY, 0, &file));
-	OK(pf_pin_file(file, 300 * 4096, 4096, PF_PIN_LONGTERM, &pin));
-	OK(pf_map_file(file, 0, 8192, PF_MAP_READ, &map));
-	must(write(n->ready, "x", 1) == 1);
-	for (;;)
-		pause();
-}
-
-static pid_t start_neighbour(const char *path)
-{
-	int fd[2];
-	struct neighbour n;
-	pid_t pid;
-	char c;
-
-	must(pipe(fd) == 0);
-	n = (struct neighbour){path, fd[1]};
-	pid = test_fork(hold_pages, &n);
-	close(fd[1]);
-	must(read(fd[0], &c, 1) == 1);
-	close(fd[0]);
-	return pid;
-}
 
 /* ---- afterwards -------------------------------------------------------------------------------------- */
 
@@ -110,11 +69,11 @@ static bool step_child(pid_t pid, long n)
 
 static bool kill_at_instruction(struct run *run, pf_pool *pool)
 {
-	pid_t neighbour = run->op->neighbour ? start_neighbour(run->path) : 0, dead, pid;
+	pid_t neighbour = run->op->neighbour ? ops_neighbour(run->path) : 0, dead, pid;
 	bool inside;
 
 	if (run->op->dead) {
-		dead = start_neighbour(run->path);
+		dead = ops_neighbour(run->path);
 		test_kill(dead);
 	}
 	pid = test_fork(traced, run);
@@ -187,11 +146,11 @@ static int stepped(void *arg)
 
 static bool kill_at_step(struct run *run, pf_pool *pool)
 {
-	pid_t neighbour = run->op->neighbour ? start_neighbour(run->path) : 0;
+	pid_t neighbour = run->op->neighbour ? ops_neighbour(run->path) : 0;
 	int status;
 
 	if (run->op->dead)
-		test_kill(start_neighbour(run->path));
+		test_kill(ops_neighbour(run->path));
 	status = test_wait(test_fork(stepped, run), TEST_PATIENCE);
 	must(status == 0 || status == 256 + SIGKILL);
 	survive(run, pool, neighbour);

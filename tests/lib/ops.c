@@ -1,6 +1,8 @@
 /* The public calls as operations to be killed, see ops.h. */
 #include "ops.h"
 
+#include <unistd.h>
+
 #define MIB (1ul << 20)
 
 void ops_prepare(pf_pool *pool)
@@ -19,6 +21,43 @@ void ops_prepare(pf_pool *pool)
 	for (unsigned i = 0; i < 40; i += 3)
 		OK(pf_write(f, bytes, 4096, i * 4096));
 	OK(pf_close(f));
+}
+
+struct neighbour {
+	const char *path;
+	int ready; /* pipe */
+};
+
+static int hold_pages(void *arg)
+{
+	struct neighbour *n = arg;
+	pf_pool *pool = pool_open(n->path);
+	pf_file *file;
+	pf_pin *pin;
+	pf_map *map;
+
+	OK(pf_open(pool, "a", PF_O_RDONLY, 0, &file));
+	OK(pf_pin_file(file, 300 * 4096, 4096, PF_PIN_LONGTERM, &pin));
+	OK(pf_map_file(file, 0, 8192, PF_MAP_READ, &map));
+	must(write(n->ready, "x", 1) == 1);
+	for (;;)
+		pause();
+}
+
+pid_t ops_neighbour(const char *path)
+{
+	int fd[2];
+	struct neighbour n;
+	pid_t pid;
+	char c;
+
+	must(pipe(fd) == 0);
+	n = (struct neighbour){path, fd[1]};
+	pid = test_fork(hold_pages, &n);
+	close(fd[1]);
+	must(read(fd[0], &c, 1) == 1);
+	close(fd[0]);
+	return pid;
 }
 
 void ops_setup(const struct op *op, const char *path, struct op_state *s)

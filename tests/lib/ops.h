@@ -30,6 +30,8 @@ extern const unsigned ops_count;
 
 /* The pool as every run begins: "a" of 3 MiB, "b" of 20 KiB, "c" with single pages and holes. */
 void ops_prepare(pf_pool *pool);
+/* A process that holds pages of "a" until it is killed. */
+pid_t ops_neighbour(const char *path);
 /* Opens the pool and runs the setup. */
 void ops_setup(const struct op *op, const char *path, struct op_state *s);
 

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 double now(void)
@@ -80,21 +81,43 @@ static uint64_t word_at(uint64_t id, uint64_t offset)
 	return (id + 1) * 0x9e3779b97f4a7c15ull ^ (offset / 8 + 1) * 0xbf58476d1ce4e5b9ull;
 }
 
+static uint8_t byte_at(uint64_t id, uint64_t offset)
+{
+	return (uint8_t)(word_at(id, offset) >> offset % 8 * 8);
+}
+
+/* Words where it can; the byte order is little-endian, as everywhere. */
 void pattern_fill(void *to, size_t length, uint64_t id, uint64_t offset)
 {
 	uint8_t *at = to;
 
-	for (size_t i = 0; i < length; i++)
-		at[i] = (uint8_t)(word_at(id, offset + i) >> (offset + i) % 8 * 8);
+	for (size_t i = 0; i < length;) {
+		uint64_t w = word_at(id, offset + i);
+
+		if ((offset + i) % 8 == 0 && length - i >= 8) {
+			memcpy(at + i, &w, 8);
+			i += 8;
+		} else {
+			at[i] = byte_at(id, offset + i);
+			i++;
+		}
+	}
 }
 
 size_t pattern_differs(const void *bytes, size_t length, uint64_t id, uint64_t offset)
 {
 	const uint8_t *at = bytes;
 
-	for (size_t i = 0; i < length; i++)
-		if (at[i] != (uint8_t)(word_at(id, offset + i) >> (offset + i) % 8 * 8))
+	for (size_t i = 0; i < length;) {
+		uint64_t w = word_at(id, offset + i);
+
+		if ((offset + i) % 8 == 0 && length - i >= 8 && !memcmp(at + i, &w, 8))
+			i += 8;
+		else if (at[i] == byte_at(id, offset + i))
+			i++;
+		else
 			return i;
+	}
 	return length;
 }
 
