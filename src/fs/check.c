@@ -110,61 +110,55 @@ static void mark_nodes(struct fs *fs, entry_t e, uint64_t *seen)
 		mark_nodes(fs, load_acquire(&inner_node(fs, node)[i]), seen);
 }
 
-/* A row is taking it or giving it back. */
-static bool in_flight(struct fs *fs, uint64_t node)
+/* Nodes that rows are taking or giving back. */
+static void mark_records(struct fs *fs, uint64_t *recorded)
 {
 	struct rt_cursor c = {0};
 	struct rt_row *row;
 
-	while ((row = rt_next_row(fs->rt, &c)))
-		if (load_acquire(&row->node.set) && load_relaxed(&row->node.head) == node)
-			return true;
-	return false;
+	while ((row = rt_next_row(fs->rt, &c))) {
+		uint64_t node = load_relaxed(&row->node.head);
+
+		if (load_acquire(&row->node.set) && node < fs->super.nodes &&
+		    inner_bit(inner_node_bits(fs), node))
+			recorded[node / 64] |= 1ull << node % 64;
+	}
 }
 
-/* The first node at or after `from` whose bit and use differ; 0: none. */
-static uint64_t find_difference(struct fs *fs, uint64_t from, uint64_t *seen)
+/* Under the node lock nobody begins to take a node, and nobody gives one back. Who had begun has a record when the records are looked
+ * at, or his node is in a map by then. */
+static void compare_nodes(struct fs *fs, uint64_t *seen, uint64_t *recorded, struct report *report)
 {
-	for (uint64_t i = 0; i < div_up(fs->super.nodes, 64); i++)
-		seen[i] = 0;
-	seen[0] = 1;
+	mark_records(fs, recorded);
 	for (uint32_t ino = 1; ino < fs_inodes_high(fs); ino++)
 		mark_nodes(fs, load_acquire(&fs->inodes[ino].root), seen);
-	for (uint64_t n = from; n < fs->super.nodes; n++)
-		if ((seen[n / 64] >> n % 64 & 1) != inner_bit(inner_node_bits(fs), n) &&
-		    !in_flight(fs, n))
-			return n;
-	return 0;
+	for (uint64_t n = 1; n < fs->super.nodes; n++) {
+		bool used = inner_bit(inner_node_bits(fs), n);
+
+		if (((seen[n / 64] | recorded[n / 64]) >> n % 64 & 1) != used)
+			report_violation(report, "node", "node %lu is %s", (unsigned long)n,
+					 used ? "in use but in no map" : "in a map but free");
+	}
 }
 
-static void check_nodes(struct fs *fs, struct report *report)
+static void check_nodes(struct fs *fs, struct rt_self *me, struct report *report)
 {
-	uint64_t *seen = sys_calloc(div_up(fs->super.nodes, 64), 8), node = 1, again;
+	uint64_t words = div_up(fs->super.nodes, 64), *seen = sys_calloc(2 * words, 8);
 
 	if (!seen) {
 		report_violation(report, "check", "no memory to look at nodes");
 		return;
 	}
-	while ((node = find_difference(fs, node, seen))) {
-		unsigned look = 0;
-
-		do {
-			sched_yield();
-			again = find_difference(fs, node, seen);
-		} while (again == node && ++look < 20);
-		if (again == node)
-			report_violation(report, "node", "node %lu is %s", (unsigned long)node,
-					 inner_bit(inner_node_bits(fs), node)
-						 ? "in use but in no map"
-						 : "in a map but free");
-		node = again == node ? node + 1 : node;
+	/* While a stopped process has the lock nothing can be said. */
+	if (inner_lock_meta(fs, me) == 0) {
+		compare_nodes(fs, seen, seen + words, report);
+		rt_unlock(me, &fs->shared->meta);
 	}
 	free(seen);
 }
 
 void fs_check_runtime(struct fs *fs, struct rt_self *me, struct report *report)
 {
-	(void)me;
 	check_inodes(fs, report);
-	check_nodes(fs, report);
+	check_nodes(fs, me, report);
 }

@@ -52,6 +52,8 @@ static inline unsigned inner_slot(uint64_t index, unsigned level)
 int inner_fill_states(struct fs *fs, uint32_t from, uint32_t to);
 
 /* node.c */
+/* The node bitmap's lock, repaired if its owner died: 0, or an error of rt_lock(). */
+int inner_lock_meta(struct fs *fs, struct rt_self *me);
 /* A free node, zeroed, named by the row's node record as being for (ino, first index, level). The reserve is for removals. -PF_ENOMETA. */
 int64_t inner_node_take(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
 			unsigned level, bool reserve);

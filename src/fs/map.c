@@ -310,6 +310,8 @@ int fs_entry_remove(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t
 			journal_word(&fs->journal, tx, at, 0);
 			return 0;
 		}
+		CHECK(entry_kind(load_relaxed(at)) == ENTRY_TABLE &&
+		      entry_order(load_relaxed(at)) == 0);
 		at = &inner_node(fs, entry_target(load_relaxed(at)))[inner_slot(index, 0)];
 	}
 	for (uint64_t i = 0; i < pages; i++)

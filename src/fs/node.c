@@ -35,7 +35,7 @@ static void repair(struct fs *fs)
 	store_relaxed(&fs->shared->nodes_free, fs->super.nodes - used);
 }
 
-static int lock_meta(struct fs *fs, struct rt_self *me)
+int inner_lock_meta(struct fs *fs, struct rt_self *me)
 {
 	int rc = rt_lock(me, &fs->shared->meta);
 
@@ -97,7 +97,7 @@ int64_t inner_node_take(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_
 {
 	_Atomic uint64_t *entry;
 	uint64_t node;
-	int rc = lock_meta(fs, me);
+	int rc = inner_lock_meta(fs, me);
 
 	if (rc < 0)
 		return rc;
@@ -137,7 +137,7 @@ int inner_node_free(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t in
 {
 	entry_t e = load_relaxed(entry);
 	struct journal_tx tx;
-	int rc = lock_meta(fs, me);
+	int rc = inner_lock_meta(fs, me);
 
 	if (rc < 0)
 		return rc;
@@ -164,7 +164,7 @@ int fs_node_resolve(struct fs *fs, struct rt_self *me, struct rt_row *row)
 		store_release(&r->set, (uint32_t)RT_RECORD_NONE);
 		return 0;
 	}
-	rc = lock_meta(fs, me);
+	rc = inner_lock_meta(fs, me);
 	if (rc < 0)
 		return rc;
 	give_back(fs, r);
