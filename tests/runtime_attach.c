@@ -1,8 +1,11 @@
 /* Who may join a pool's runtime, who makes a new one, and who is refused with which error. */
 #include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,6 +79,40 @@ static void deleted_runtime(void)
 	media_detach(&m);
 	must_be(media_attach(path, 0, &m), 0);
 	media_detach(&m);
+}
+
+/* The same in mount namespaces: each has a /dev/shm of its own. */
+static int in_namespace(void *arg)
+{
+	struct media m;
+	char name[64];
+
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return 77;
+	snprintf(name, sizeof name, "/proc/self/fd/%d", *(int *)arg);
+	unsetenv("PINFOLD_RUNTIME_DIR");
+	must(mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=64m") == 0);
+	must_be(media_attach(name, 0, &m), -PF_EINUSE);
+	must(strstr(pf_message(), "/dev/shm") != NULL);
+	must_be(media_attach(name, MEDIA_FORCE, &m), 0);
+	media_detach(&m);
+	return 0;
+}
+
+static void other_namespace(void)
+{
+	struct media m;
+	int fd = open(path, O_RDWR), status;
+
+	must_be(media_attach(path, 0, &m), 0);
+	status = test_in_child(in_namespace, &fd);
+	if (status == 77)
+		skip_part("another mount namespace: not allowed");
+	else
+		must_be(status, 0);
+	media_detach(&m);
+	close(fd);
+	must_be(media_files(test_dir()), 0);
 }
 
 static void copy_file(const char *from, const char *to)
@@ -164,6 +201,9 @@ static void other_version(void)
 	m.rt->header->nonce[0]++;
 	must_be(media_attach(path, 0, &second), -PF_ERUNCORRUPT);
 	m.rt->header->nonce[0]--;
+	m.rt->header->bytes++;
+	must_be(media_attach(path, 0, &second), -PF_ERUNCORRUPT);
+	m.rt->header->bytes--;
 	must_be(test_in_child(join, (void *)path), 0);
 	media_detach(&m);
 }
@@ -285,6 +325,7 @@ int main(void)
 	path = media_make("pool");
 	made_joined_and_removed();
 	other_directory();
+	other_namespace();
 	deleted_runtime();
 	copied_image();
 	other_boot_and_machine();

@@ -33,6 +33,7 @@ static void use(struct media *m, struct test_random *r)
 		store_relaxed(&m->shared->words[0], load_relaxed(&m->shared->words[0]) + 1);
 		rt_unlock(me, &m->shared->locks[0]);
 	}
+	must(load_acquire(&m->rt->header->state) != RT_GONE);
 	if (may_die)
 		media_reap(m);
 	atomic_fetch_sub(&m->shared->users, 1);

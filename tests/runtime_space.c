@@ -1,11 +1,13 @@
 /* No room for the runtime: an error that says so, nothing left behind, no SIGBUS; and later, when it is to grow, the same. */
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "media.h"
@@ -25,6 +27,28 @@ static int small_limit(void *arg)
 	must_be(media_files(test_dir()), 0);
 	must_be(test_fds(), fds);
 	return 0;
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* tmpfs gives up reserving memory when a signal comes: that is no lack of space. */
+static void signals(void)
+{
+	struct itimerval often = {{.tv_usec = 500}, {.tv_usec = 500}}, never = {0};
+	struct sigaction action = {.sa_handler = on_alarm};
+	struct media m;
+
+	must(sigaction(SIGALRM, &action, NULL) == 0);
+	must(setitimer(ITIMER_REAL, &often, NULL) == 0);
+	for (unsigned i = 0; i < 100; i++) {
+		must_be(media_attach(path, 0, &m), 0);
+		must_be(rt_fill(m.rt, rt_region(m.rt, RT_MEMMAP), 1 << 20), 0);
+		media_detach(&m);
+	}
+	must(setitimer(ITIMER_REAL, &never, NULL) == 0);
 }
 
 static uint64_t free_bytes(const char *dir)
@@ -108,6 +132,7 @@ int main(void)
 
 	path = media_make("pool");
 	must_be(test_in_child(small_limit, NULL), 0);
+	signals();
 	status = test_in_child(in_small_directories, NULL);
 	if (status == 77)
 		skip_part("small directories: not allowed to mount");

@@ -47,6 +47,8 @@ void record_keep(struct rt *rt, struct rt_hold *hold);
 /* slot.c */
 int slot_claim(struct rt *rt);
 void slot_release(struct rt *rt);
+/* It still has what slot_claim() stored. */
+bool slot_ours(struct rt *rt);
 /* No slot is LIVE or DEAD. */
 bool slots_empty(struct rt *rt);
 

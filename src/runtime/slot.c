@@ -67,7 +67,7 @@ static bool claim_word(struct rt *rt, unsigned slot)
 
 int slot_claim(struct rt *rt)
 {
-	for (unsigned slot = 0; slot < rt->header->slots; slot++) {
+	for (unsigned slot = 0; slot < RT_SLOTS; slot++) {
 		struct flock lock = byte_of(slot, F_WRLCK);
 
 		if (rt_slot_state(load_acquire(&rt_slot_at(rt, slot)->word)) != RT_SLOT_FREE)
@@ -82,7 +82,13 @@ int slot_claim(struct rt *rt)
 		lock.l_type = F_UNLCK;
 		fcntl(rt->fd, F_OFD_SETLK, &lock);
 	}
-	return err(PF_ETOOMANY, "%u", rt->header->slots);
+	return err(PF_ETOOMANY, "%u", RT_SLOTS);
+}
+
+bool slot_ours(struct rt *rt)
+{
+	return load_acquire(&rt_slot_at(rt, rt->slot)->word) ==
+	       rt_slot_word(RT_SLOT_LIVE, rt->epoch);
 }
 
 void slot_release(struct rt *rt)
