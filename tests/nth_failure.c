@@ -297,6 +297,7 @@ static long run_pin_holes(struct state *s)
 static void undo_pin(struct state *s)
 {
 	OK(pf_unpin(s->pin));
+	s->pin = NULL;
 }
 
 static void setup_pin(struct state *s)
@@ -314,7 +315,11 @@ static void setup_left(struct state *s)
 
 static long run_unpin(struct state *s)
 {
-	return pf_unpin(s->pin);
+	int rc = pf_unpin(s->pin);
+
+	if (rc == 0)
+		s->pin = NULL;
+	return rc;
 }
 
 static int one_holder(void *arg, const struct pf_holder *holder)
@@ -520,6 +525,7 @@ static bool fail_at(const struct operation *op, long n, int error)
 	if (rc < 0 && !failed && op->run != run_try && op->run != run_wait)
 		test_fail(__FILE__, __LINE__, "%s fails by itself: %ld", op->name, rc);
 	pool_check(s.pool, op->name);
+	OK(pf_unpin(s.pin));
 	OK(pf_pool_close(s.pool));
 	must_be(pf_fsck(s.path, NULL, NULL), 0);
 	unlink(s.path);
