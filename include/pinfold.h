@@ -313,7 +313,7 @@ struct pf_info {
 int pf_info(pf_pool *pool, struct pf_info *info);
 
 /* Gives back all that dead processes held, and lets what can leave quarantine leave. Returns how many
- * processes were reaped. */
+ * processes were reaped. One that cannot be reaped because of a stopped process is left after the time limit. */
 int pf_reap(pf_pool *pool);
 /* Waits until at least `bytes` are free: 0, or -PF_ENOSPACE with the reasons after `timeout_ms`
  * (negative: no limit). */

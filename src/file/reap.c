@@ -265,7 +265,7 @@ bool reap_helps(struct pf_pool *pool, struct rt_self *me, int rc, unsigned *trie
 int pf_reap(pf_pool *pool)
 {
 	struct rt_self *me = pool_self(pool);
-	uint64_t end = clock_mono() + 1000000000ull;
+	uint64_t end = clock_mono() + pool->layout.rt->lock_limit_ms * 1000000ull;
 	unsigned left = 0;
 	int reaped = 0, rc;
 
