@@ -67,28 +67,35 @@ static bool steal(struct rt_self *me, _Atomic uint64_t *word)
 	return rt_owner_dead(me->rt, owner) && cas(word, &owner, 0);
 }
 
-static int gave_up(struct rt_self *me, rt_owner owner, uint32_t ino)
+/* The limit is over for a stopped waiter, RT_PATIENCE times the limit for one that runs: it may wait for a hold of our own. */
+static int give_up(struct rt_self *me, rt_owner owner, uint32_t ino, uint64_t begun)
 {
 	unsigned pid = load_relaxed(&rt_slot_at(me->rt, rt_owner_slot(owner))->pid);
+	uint64_t limit = me->rt->lock_limit_ms * 1000000ull, waited = clock_mono() - begun;
+	bool stopped = waited > limit && rt_pid_stopped(pid);
 
-	return err(PF_ESTOPPED,
-		   "process %u waits for holders of a range of inode %u that is needed here", pid,
-		   ino);
+	if (!stopped && waited <= RT_PATIENCE * limit)
+		return 0;
+	return err(stopped ? PF_ESTOPPED : PF_ELOCKTIME,
+		   "a range of inode %u, which process %u empties, waiting for its holders", ino,
+		   pid);
 }
 
 int dax_wait_range(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t first, uint64_t last)
 {
 	_Atomic uint64_t *word = &fs_state(fs, ino)->range_owner;
-	uint64_t deadline = clock_mono() + me->rt->lock_limit_ms * 1000000ull;
 	struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
+	uint64_t begun = clock_mono();
+	int rc;
 
 	while (dax_range_locked(me, fs, ino, first, last)) {
 		uint64_t owner = load_acquire(word);
 
 		if (!owner || steal(me, word))
 			continue;
-		if (clock_mono() > deadline)
-			return gave_up(me, owner, ino);
+		rc = give_up(me, owner, ino, begun);
+		if (rc < 0)
+			return rc;
 		/* The low half: slot and row of the owner. */
 		syscall(SYS_futex, (uint32_t *)word, FUTEX_WAIT, (uint32_t)owner, &slice, NULL, 0);
 	}

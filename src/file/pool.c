@@ -263,7 +263,7 @@ static int open_device(struct dev *dev, int runtime_fd, unsigned flags, pf_pool 
 		free_pool(pool);
 		return rc;
 	}
-	if (!(flags & PF_POOL_NO_THREAD))
+	if (!(flags & PF_POOL_NO_THREAD) && !pool->readonly)
 		service_start(pool);
 	*out = pool;
 	return 0;

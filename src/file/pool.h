@@ -48,6 +48,8 @@ uint8_t *pool_data(struct pf_pool *pool, bool writable);
 /* One pass: buries and reaps what is dead, settles dead rows of this process, discards. Returns slots reaped, or an error; *left (may be NULL): slots
  * that are dead and could not be reaped yet. */
 int reap_pass(struct pf_pool *pool, struct rt_self *me, unsigned *left);
+/* Settles the rows of threads of this process that died inside a call. Not in a read-only pool. */
+void reap_threads(struct pf_pool *pool, struct rt_self *me);
 /* Gives back every hold and handle of our own slot. */
 int reap_own(struct pf_pool *pool, struct rt_self *me);
 /* For an operation that came back with `rc`: true if it is worth doing once more, because dead processes were in its way (-PF_EREAP) or space was given

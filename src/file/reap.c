@@ -170,7 +170,7 @@ static void bury_if_gone(struct rt_row *row)
 }
 
 /* Threads of ours that died inside a call. Only their own process does this, one thread at a time: the others see rows of a living slot. */
-static void settle_own_rows(struct pf_pool *pool, struct rt_self *me)
+void reap_threads(struct pf_pool *pool, struct rt_self *me)
 {
 	struct layout *l = &pool->layout;
 	uint32_t free = 0;
@@ -229,7 +229,7 @@ static int pass(struct pf_pool *pool, struct rt_self *me, unsigned *left, bool n
 		*left = 0;
 	if (pool->readonly)
 		return 0;
-	settle_own_rows(pool, me);
+	reap_threads(pool, me);
 	sweep(me, l);
 	for (unsigned slot = 0; slot < rt_slots_used(l->rt); slot++) {
 		if (slot == l->rt->slot || !rt_slot_bury(l->rt, slot))

@@ -6,7 +6,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PERIOD_NS 200000000L
+#include "base/clock.h"
+
+#define PERIOD_NS 200000000u
+
+/* Of all processes one looks in each period: a thousand that each looked at a thousand would do nothing else. */
+static bool our_turn(struct rt *rt)
+{
+	uint64_t last = load_relaxed(&rt->header->swept), time = clock_mono();
+
+	return time - last >= PERIOD_NS && cas(&rt->header->swept, &last, time);
+}
 
 static void *serve(void *arg)
 {
@@ -16,8 +26,10 @@ static void *serve(void *arg)
 
 	while (!load_acquire(&pool->stop)) {
 		me = pool_self(pool);
-		if (me)
+		if (me && our_turn(pool->layout.rt))
 			reap_pass(pool, me, NULL);
+		else if (me)
+			reap_threads(pool, me);
 		syscall(SYS_futex, (uint32_t *)&pool->stop, FUTEX_WAIT_PRIVATE, 0, &period, NULL,
 			0);
 	}

@@ -1,6 +1,6 @@
 /*
- * The service thread of a process: reaps the dead, settles this process's own dead threads, lets quarantined pages go. It looks five
- * times a second and waits for nothing else; a process without it does the same in pf_reap().
+ * The service thread of a process: settles this process's own dead threads, and in turn with those of the other processes reaps the dead and
+ * lets quarantined pages go. It wakes five times a second and waits for nothing else; a process without it does the same in pf_reap().
  */
 #ifndef FILE_SERVICE_H
 #define FILE_SERVICE_H

@@ -11,8 +11,6 @@
 #include "base/step.h"
 #include "runtime/local.h"
 
-#define PATIENCE 10u /* times the limit, for an owner that is not stopped */
-
 void rt_lock_init(struct rt_lock *lock, enum rt_class rt_class, uint32_t number)
 {
 	pthread_mutexattr_t attr;
@@ -50,7 +48,7 @@ static void check_rank(struct rt_self *me, const struct rt_lock *lock)
 }
 
 /* The pid is a label: of another pid namespace it names nobody, or the wrong one, and the lock is only waited for longer. */
-static bool is_stopped(unsigned pid)
+bool rt_pid_stopped(unsigned pid)
 {
 	char path[64], stat[512], *state;
 	size_t n;
@@ -104,19 +102,19 @@ static int lock_within(pthread_mutex_t *mutex, uint64_t ns)
 #endif
 }
 
-/* In slices of the limit: a stopped owner ends the waiting at the first, another one after PATIENCE of them. */
+/* In slices of the limit: a stopped owner ends the waiting at the first, another one after RT_PATIENCE of them. */
 static int wait_for(struct rt_self *me, struct rt_lock *lock)
 {
 	uint64_t limit = MAX(me->rt->lock_limit_ms, 1u) * 1000000ull;
 	unsigned pid = 0;
 
-	for (unsigned slice = 0; slice < PATIENCE; slice++) {
+	for (unsigned slice = 0; slice < RT_PATIENCE; slice++) {
 		int rc = lock_within(&lock->mutex, limit);
 
 		if (rc != ETIMEDOUT)
 			return rc;
 		pid = owner_pid(me, lock);
-		if (pid && is_stopped(pid))
+		if (pid && rt_pid_stopped(pid))
 			return -gave_up(lock, pid, PF_ESTOPPED);
 	}
 	return -gave_up(lock, pid, PF_ELOCKTIME);

@@ -11,7 +11,8 @@
 
 #include "runtime/runtime.h"
 
-#define RT_LOCK_REPAIR 1 /* got it; its last owner died */
+#define RT_PATIENCE    10u /* times the limit, for an owner that is not stopped */
+#define RT_LOCK_REPAIR 1   /* got it; its last owner died */
 
 /* Once, when the memory is new. */
 void rt_lock_init(struct rt_lock *lock, enum rt_class rt_class, uint32_t number);
@@ -20,6 +21,8 @@ int rt_lock(struct rt_self *me, struct rt_lock *lock);
 /* The same without waiting: -PF_EAGAIN if somebody has it. */
 int rt_trylock(struct rt_self *me, struct rt_lock *lock);
 void rt_unlock(struct rt_self *me, struct rt_lock *lock);
+/* A process of our pid namespace is stopped, or traced and waiting. */
+bool rt_pid_stopped(unsigned pid);
 /* "allocator lock", "lock of inode 7": into `text`. */
 void rt_lock_name(const struct rt_lock *lock, char *text, size_t size);
 

@@ -159,8 +159,10 @@ struct rt_header {
 	_Atomic uint64_t limbo;   /* [s] folios that are to be pushed or split by the next locker */
 	_Atomic uint64_t builder; /* [s] pid of who builds or closes, a label */
 	_Atomic uint64_t recounts; /* [s] recounts begun: the sequence in the flag */
+	_Atomic uint64_t
+		swept; /* [s] CLOCK_MONOTONIC ns when a service thread last looked for the dead */
 	struct rt_lock arena_lock;
-	uint8_t unused[56];
+	uint8_t unused[48];
 };
 
 /* Ranges of pages. A hold: {pages 24 | pfn 40}. An intent: {pages 23 | pfn 40 | 1}. */
