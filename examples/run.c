@@ -29,7 +29,7 @@
 #define MIB       (1ul << 20)
 #define FILES_MAX 20000
 #define WORKERS   5
-#define IO_BYTES  (32 * MIB)
+#define IO_BYTES  (32 * MIB) /* at most, see io_bytes */
 #define IO_BLOCK  (1 * MIB)
 #define KILL_NS   120000000L
 #define DISK_FILE "from-disk.buffer"
@@ -39,8 +39,8 @@
 struct counts {
 	_Atomic unsigned long held, compared_bytes, read, truncated, replaced, deleted, changed,
 		wrong, disk_bytes;
-	_Atomic unsigned long registered, errors;
-	_Atomic int no_direct, no_register, stop;
+	_Atomic unsigned long registered, io_errors, errors;
+	_Atomic int no_direct, no_ring, stop;
 };
 
 struct source {
@@ -53,7 +53,8 @@ static size_t count, skipped, total;
 static struct counts *counts;
 static char pool_path[64];
 static const char *root, *scratch;
-static size_t budget;
+static size_t budget;   /* of the source, in memory of the pool */
+static size_t io_bytes; /* read from disk in a round */
 
 static double seconds(void)
 {
@@ -68,6 +69,7 @@ static void die(const char *what, int pf)
 	fprintf(stderr, "run: %s: %s\n", what, pf ? pf_message() : strerror(errno));
 	if (pool_path[0])
 		unlink(pool_path);
+	unlink(scratch);
 	exit(1);
 }
 
@@ -104,7 +106,8 @@ static int by_size(const void *a, const void *b)
 	return x->size < y->size ? 1 : x->size > y->size ? -1 : strcmp(x->name, y->name);
 }
 
-/* A quarter of what is free in /dev/shm at most, as the pool is more than twice the tree. */
+/* A quarter of what is free in /dev/shm at most: files that are replaced are there twice, and what is read from disk several times, as
+ * long as the memory of killed processes is in quarantine. */
 static void read_tree(void)
 {
 	struct statvfs vfs;
@@ -112,8 +115,13 @@ static void read_tree(void)
 	if (statvfs("/dev/shm", &vfs) < 0)
 		die("/dev/shm", 0);
 	budget = (size_t)vfs.f_bavail * vfs.f_frsize / 4;
+	io_bytes = budget / 8 / IO_BLOCK * IO_BLOCK;
 	if (budget > 1024 * MIB)
 		budget = 1024 * MIB;
+	if (io_bytes > IO_BYTES)
+		io_bytes = IO_BYTES;
+	if (io_bytes < IO_BLOCK)
+		io_bytes = IO_BLOCK;
 	files = calloc(FILES_MAX, sizeof *files);
 	if (!files || nftw(root, add_file, 16, FTW_PHYS) < 0)
 		die(root, 0);
@@ -324,82 +332,121 @@ static char disk_byte(size_t at)
 	return (char)((at / 4096 * 2654435761u >> 7) + at % 4096 * 31);
 }
 
-/* As much of the pin as may be locked. */
-static size_t register_pin(struct io_uring *ring, const struct pf_chunk *chunk, size_t chunks,
-			   struct iovec *iov)
+/* As blocks, so that part of it can be registered. */
+static size_t split_pin(const struct pf_chunk *chunk, size_t chunks, struct iovec *iov)
 {
-	size_t n = 0, bytes = 0;
+	size_t n = 0;
 
 	for (size_t i = 0; i < chunks; i++)
-		for (size_t at = 0; at + IO_BLOCK <= chunk[i].length && n < IO_BYTES / IO_BLOCK;
-		     at += IO_BLOCK)
+		for (size_t at = 0; at + IO_BLOCK <= chunk[i].length; at += IO_BLOCK)
 			iov[n++] = (struct iovec){(char *)chunk[i].address + at, IO_BLOCK};
-	while (n && io_uring_register_buffers(ring, iov, (unsigned)n) < 0)
-		n /= 2;
-	bytes = n * IO_BLOCK;
-	atomic_store(&counts->registered, bytes);
-	if (!n)
-		atomic_store(&counts->no_register, 1);
 	return n;
 }
 
-static void read_round(struct io_uring *ring, int fd, const struct iovec *iov, size_t n)
+/* As many of the blocks as may be locked, once; how many. */
+static size_t register_blocks(struct io_uring *ring, const struct iovec *iov, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	unsigned long before = atomic_load(&counts->registered);
 
-		io_uring_prep_read_fixed(sqe, fd, iov[i].iov_base, IO_BLOCK, i * IO_BLOCK, (int)i);
-	}
-	if (io_uring_submit_and_wait(ring, (unsigned)n) < 0)
-		exit(1);
-	for (size_t i = 0; i < n; i++) {
-		struct io_uring_cqe *cqe;
+	while (n && io_uring_register_buffers(ring, iov, (unsigned)n) < 0)
+		n /= 2;
+	while (before < n * IO_BLOCK &&
+	       !atomic_compare_exchange_weak(&counts->registered, &before, n * IO_BLOCK))
+		;
+	return n;
+}
 
-		if (io_uring_wait_cqe(ring, &cqe) == 0) {
-			if (cqe->res == (int)IO_BLOCK)
-				atomic_fetch_add(&counts->disk_bytes, IO_BLOCK);
-			io_uring_cqe_seen(ring, cqe);
-		}
-	}
+/* What was read is what the file has, or a page of the pin has become somebody else's. */
+static void compare_blocks(const struct iovec *iov, size_t n)
+{
 	for (size_t i = 0; i < n; i++)
 		for (size_t at = 0; at < IO_BLOCK; at += 511)
 			if (((char *)iov[i].iov_base)[at] != disk_byte(i * IO_BLOCK + at))
 				atomic_fetch_add(&counts->changed, 1);
 }
 
-static void disk_reader(pf_pool *pool)
+/* All blocks from disk, those that are registered with fixed buffers. False: the host did not do it. */
+static int read_round(struct io_uring *ring, int fd, const struct iovec *iov, size_t n,
+		      size_t registered)
+{
+	int fine = 1;
+
+	for (size_t i = 0; i < n; i++) {
+		struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+		uint64_t at = i * IO_BLOCK;
+
+		if (i < registered)
+			io_uring_prep_read_fixed(sqe, fd, iov[i].iov_base, IO_BLOCK, at, (int)i);
+		else
+			io_uring_prep_read(sqe, fd, iov[i].iov_base, IO_BLOCK, at);
+	}
+	if (io_uring_submit(ring) != (int)n)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		struct io_uring_cqe *cqe;
+
+		if (io_uring_wait_cqe(ring, &cqe) < 0)
+			return 0;
+		fine &= cqe->res == (int)IO_BLOCK;
+		io_uring_cqe_seen(ring, cqe);
+	}
+	if (fine)
+		atomic_fetch_add(&counts->disk_bytes, n * IO_BLOCK);
+	return fine;
+}
+
+static int open_scratch(void)
+{
+	int fd = open(scratch, O_RDONLY | O_DIRECT | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	atomic_store(&counts->no_direct, 1);
+	return open(scratch, O_RDONLY | O_CLOEXEC);
+}
+
+/* Until it is told to stop. */
+static void read_disk(struct io_uring *ring, int fd, const pf_pin *pin)
 {
 	struct iovec iov[IO_BYTES / IO_BLOCK];
-	const struct pf_chunk *chunk;
+	size_t chunks, n, registered;
+	const struct pf_chunk *chunk = pf_pin_chunks(pin, &chunks);
+
+	n = split_pin(chunk, chunks, iov);
+	registered = register_blocks(ring, iov, n);
+	while (!atomic_load(&counts->stop)) {
+		if (!read_round(ring, fd, iov, n, registered)) {
+			atomic_fetch_add(&counts->io_errors, 1);
+			break;
+		}
+		compare_blocks(iov, n);
+	}
+}
+
+/* The pages are of a file that loses its name at once: the pin holds them. The io_uring ends before the pin, then no I/O is on its way. */
+static void disk_reader(pf_pool *pool)
+{
 	struct io_uring ring;
 	pf_file *file;
 	pf_pin *pin;
-	size_t chunks, n;
-	int fd = open(scratch, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	int fd = open_scratch();
 
-	if (fd < 0) {
-		atomic_store(&counts->no_direct, 1);
-		fd = open(scratch, O_RDONLY | O_CLOEXEC);
-	}
-	if (fd < 0 || io_uring_queue_init(64, &ring, 0) < 0 ||
-	    pf_open(pool, DISK_FILE, PF_O_RDWR | PF_O_CREATE, 0644, &file) < 0 ||
-	    pf_allocate(file, 0, IO_BYTES) < 0 ||
-	    pf_pin_file(file, 0, IO_BYTES, PF_PIN_WRITE | PF_PIN_LONGTERM, &pin) < 0) {
-		atomic_store(&counts->no_register, 1);
+	if (fd < 0 || io_uring_queue_init(64, &ring, 0) < 0) {
+		atomic_store(&counts->no_ring, 1);
 		reader(pool);
 		return;
 	}
-	/* Its file may lose its name: the pin holds the pages. */
-	pf_unlink(pool, DISK_FILE);
-	chunk = pf_pin_chunks(pin, &chunks);
-	n = register_pin(&ring, chunk, chunks, iov);
-	while (n && !atomic_load(&counts->stop))
-		read_round(&ring, fd, iov, n);
-	io_uring_queue_exit(&ring); /* the I/O is over before the pin is */
-	pf_unpin(pin);
-	pf_close(file);
-	if (!n)
-		reader(pool);
+	if (pf_open(pool, DISK_FILE, PF_O_RDWR | PF_O_CREATE, 0644, &file) == 0) {
+		if (pf_allocate(file, 0, io_bytes) == 0 &&
+		    pf_pin_file(file, 0, io_bytes, PF_PIN_WRITE | PF_PIN_LONGTERM, &pin) == 0) {
+			pf_unlink(pool, DISK_FILE);
+			read_disk(&ring, fd, pin);
+			io_uring_queue_exit(&ring);
+			pf_unpin(pin);
+		}
+		pf_close(file);
+	}
+	close(fd);
 }
 
 static pid_t start(unsigned which)
@@ -415,6 +462,7 @@ static pid_t start(unsigned which)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
 	srand((unsigned)getpid() + starts);
 	pool = open_pool();
 	if (which < 2)
@@ -440,13 +488,13 @@ static void on_interrupt(int sig)
 static void make_scratch(void)
 {
 	int fd = open(scratch, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	char *bytes = malloc(IO_BYTES);
+	char *bytes = malloc(io_bytes);
 
 	if (fd < 0 || !bytes)
 		die(scratch, 0);
-	for (size_t i = 0; i < IO_BYTES; i++)
+	for (size_t i = 0; i < io_bytes; i++)
 		bytes[i] = disk_byte(i);
-	if (write(fd, bytes, IO_BYTES) != (ssize_t)IO_BYTES || fsync(fd) < 0)
+	if (write(fd, bytes, io_bytes) != (ssize_t)io_bytes || fsync(fd) < 0)
 		die(scratch, 0);
 	close(fd);
 	free(bytes);
@@ -478,6 +526,20 @@ static void look(pf_pool *pool, struct worst *w)
 	w->holders = holders > w->holders ? holders : w->holders;
 }
 
+/* A worker ends because it was killed, or told to stop; otherwise something is wrong. */
+static void collect(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid || interrupted)
+		return;
+	if (WIFSIGNALED(status) ? WTERMSIG(status) != SIGKILL : WEXITSTATUS(status) != 0) {
+		atomic_fetch_add(&counts->errors, 1);
+		printf("a process ended with %s %d\n", WIFSIGNALED(status) ? "signal" : "status",
+		       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	}
+}
+
 static void run_workers(pf_pool *pool, double duration, struct worst *w)
 {
 	double end = seconds() + duration;
@@ -491,7 +553,7 @@ static void run_workers(pf_pool *pool, double duration, struct worst *w)
 		nanosleep(&(struct timespec){.tv_nsec = KILL_NS}, NULL);
 		look(pool, w);
 		kill(pid[victim], SIGKILL);
-		waitpid(pid[victim], NULL, 0);
+		collect(pid[victim]);
 		w->kills++;
 		pid[victim] = start(victim);
 	}
@@ -500,7 +562,7 @@ static void run_workers(pf_pool *pool, double duration, struct worst *w)
 		kill(pid[i], SIGKILL);
 	atomic_store(&counts->stop, 1);
 	for (unsigned i = 0; i < WORKERS; i++)
-		waitpid(pid[i], NULL, 0);
+		collect(pid[i]);
 }
 
 static void print_violation(void *arg, const char *rule, const char *text)
@@ -518,6 +580,21 @@ static int remove_one(void *arg, const char *name, const struct pf_stat *stat)
 	return pf_unlink(arg, name);
 }
 
+static void report_disk(void)
+{
+	if (counts->no_ring) {
+		puts("  nothing read from disk: io_uring is not to be had here");
+		return;
+	}
+	printf("  %.1f MiB read from disk into pinned pages%s; of %.1f MiB, %.1f MiB were registered once with io_uring%s\n",
+	       (double)counts->disk_bytes / MIB,
+	       counts->no_direct ? " (no O_DIRECT on this file system)" : "",
+	       (double)io_bytes / MIB, (double)counts->registered / MIB,
+	       counts->registered < io_bytes ? " (RLIMIT_MEMLOCK allows no more)" : "");
+	if (counts->io_errors)
+		printf("  %lu times the host failed to read from disk\n", counts->io_errors);
+}
+
 static void report(const struct worst *w, double copy_seconds)
 {
 	printf("\nWhat happened\n");
@@ -527,10 +604,7 @@ static void report(const struct worst *w, double copy_seconds)
 	       counts->held, counts->read, (double)counts->compared_bytes / MIB);
 	printf("  meanwhile %lu truncations, %lu replacements, %lu deletions\n", counts->truncated,
 	       counts->replaced, counts->deleted);
-	printf("  %.1f MiB read from disk into pinned pages, %.1f MiB of them registered once with io_uring%s%s\n",
-	       (double)counts->disk_bytes / MIB, (double)counts->registered / MIB,
-	       counts->registered < IO_BYTES ? " (RLIMIT_MEMLOCK allows no more)" : "",
-	       counts->no_direct ? " (no O_DIRECT here)" : "");
+	report_disk();
 	printf("  %lu processes killed; at the worst look %.1f MiB were held but in no file, %.1f MiB in quarantine, %zu holds\n\n",
 	       w->kills, (double)w->orphan * 4096 / MIB, (double)w->quarantine * 4096 / MIB,
 	       w->holders);
@@ -551,8 +625,13 @@ static int verdict(pf_pool *pool)
 	printf("bytes that differed from the source: %lu\n", wrong);
 	printf("leaked pages: %lu\n", (unsigned long)(info.pages_total - info.pages_free));
 	printf("pages freed early: %lu\n", early);
+	if (info.inodes_free != info.inodes_total)
+		printf("leaked inodes: %lu\n",
+		       (unsigned long)(info.inodes_total - info.inodes_free));
+	if (counts->errors)
+		printf("processes that failed: %lu\n", counts->errors);
 	return violations || wrong || early || counts->errors ||
-	       info.pages_free != info.pages_total;
+	       info.pages_free != info.pages_total || info.inodes_free != info.inodes_total;
 }
 
 int main(int argc, char **argv)
@@ -580,14 +659,14 @@ int main(int argc, char **argv)
 	make_scratch();
 
 	snprintf(pool_path, sizeof pool_path, "/dev/shm/pinfold-run.%d", (int)getpid());
-	o.size = 2 * total + 6 * IO_BYTES;
+	o.size = 2 * total + 6 * io_bytes + 16 * MIB;
 	o.inodes = 2 * count + 1000;
 	printf("pool: %s, %.1f MiB; source: %s; %s s of work\n", pool_path, (double)o.size / MIB,
 	       root, argv[2]);
 	if (pf_mkfs(pool_path, &o) < 0 || pf_pool_open(pool_path, 0, &pool) < 0)
 		die("pool", 1);
 	begin = seconds();
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && !interrupted; i++)
 		if (publish(pool, &files[i]) < 0)
 			die(files[i].name, 1);
 	begin = seconds() - begin;
@@ -597,6 +676,8 @@ int main(int argc, char **argv)
 	pf_pool_close(pool);
 	unlink(pool_path);
 	unlink(scratch);
-	puts(failed ? "\nSomething is wrong." : "\nAll is well.");
+	puts(failed        ? "\nSomething is wrong."
+	     : interrupted ? "\nInterrupted; nothing was wrong until then."
+			   : "\nAll is well.");
 	return failed || interrupted;
 }

@@ -6,7 +6,8 @@ set -eu
 BUILD=${BUILD:-build}
 SRC=${SRC:-/usr/include}
 WORK=${WORK:-12}
-ninja -C "$BUILD" examples/pinfold-run >/dev/null
+ninja -C "$BUILD" --quiet examples/pinfold-run
 scratch=$(mktemp "$BUILD/run-scratch.XXXXXX")
 trap 'rm -f "$scratch"' EXIT
+trap 'exit 1' INT TERM HUP # after the program, which ends by them too
 "$BUILD/examples/pinfold-run" "${SRC%/}" "$WORK" "$scratch"
