@@ -235,7 +235,7 @@ int pf_map_file(pf_file *file, uint64_t offset, uint64_t length, unsigned flags,
 void *pf_map_address(const pf_map *map);
 uint64_t pf_map_length(const pf_map *map); /* bytes, as asked for */
 /* 1 when pages have left the file since the map was made (truncate, punch, unlink), so the map may
- * show what the file no longer has; else 0. One load. */
+ * show what the file no longer has; else 0. A few loads. -PF_EFORKED. */
 int pf_map_stale(const pf_map *map);
 int pf_unmap(pf_map *map);
 

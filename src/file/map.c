@@ -95,6 +95,8 @@ uint64_t pf_map_length(const pf_map *map)
 
 int pf_map_stale(const pf_map *map)
 {
+	if (unlikely(rt_forked(map->pool->layout.rt)))
+		return err(PF_EFORKED, NULL);
 	return load_acquire(map->layout) != map->layout_then;
 }
 

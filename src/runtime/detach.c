@@ -79,7 +79,7 @@ static void end_if_last(struct rt *rt, int (*finish)(void *arg, struct rt_self *
 
 void rt_detach(struct rt *rt, int (*finish)(void *arg, struct rt_self *me), void *arg)
 {
-	if (!local_forked(rt)) {
+	if (!rt_forked(rt)) {
 		if (attach_release_rows(rt)) {
 			slot_release(rt);
 			step("detach: slot free");

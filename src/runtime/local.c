@@ -47,11 +47,6 @@ static void watch_forks(void)
 	pthread_atfork(before_fork, in_parent, in_child);
 }
 
-bool local_forked(const struct rt *rt)
-{
-	return *rt->alive == 0;
-}
-
 static int make_alive(struct rt *rt)
 {
 	void *page = sys_mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,

@@ -30,8 +30,6 @@ int local_open(struct rt *rt);
 void local_close(struct rt *rt);
 /* Another slot was claimed: threads forget the rows they had. */
 void local_renew(struct rt *rt);
-/* This process is a forked child of the one that attached. */
-bool local_forked(const struct rt *rt);
 /* In a forked child: closes its copies of the descriptors that have the liveness lock and the media's lock. */
 void local_leave(struct rt *rt);
 

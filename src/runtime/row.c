@@ -45,7 +45,7 @@ static void thread_ends(void *unused)
 	for (struct rt *rt = local_first; rt; rt = rt->local->next) {
 		struct rt_self **at = &rt->local->selves, *me;
 
-		if (local_forked(rt))
+		if (rt_forked(rt))
 			continue;
 		pthread_mutex_lock(&rt->local->mutex);
 		while ((me = *at)) {
@@ -203,7 +203,7 @@ static struct rt_self *self_slow(struct rt *rt)
 {
 	struct rt_self *me;
 
-	if (local_forked(rt)) {
+	if (rt_forked(rt)) {
 		local_leave(rt);
 		last_error = err(PF_EFORKED, NULL);
 		return NULL;

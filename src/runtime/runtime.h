@@ -83,6 +83,12 @@ void rt_detach(struct rt *rt, int (*finish)(void *arg, struct rt_self *me), void
 struct rt_self *rt_self_get(struct rt *rt);
 int rt_self_error(void);
 
+/* This process is a forked child of the one that attached: nothing of the runtime or the media is mapped. */
+static inline bool rt_forked(const struct rt *rt)
+{
+	return !*rt->alive;
+}
+
 static inline void *rt_region(struct rt *rt, enum rt_region region)
 {
 	return rt->base + rt->header->start[region];
