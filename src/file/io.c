@@ -224,6 +224,14 @@ static int make_break(enum pf_policy policy, int timeout_ms, struct layout_break
 	return 0;
 }
 
+/* A dead process that is in the way could not be reaped: somebody has what is needed for that. */
+static int not_reaped(int rc, enum pf_policy policy)
+{
+	return rc != -PF_EREAP ? rc
+			       : err(policy == PF_WAIT ? PF_EHELDTIME : PF_EHELD,
+				     "by a dead process that cannot be reaped yet");
+}
+
 int pf_truncate(pf_file *file, uint64_t size, enum pf_policy policy, int timeout_ms)
 {
 	struct layout_break how;
@@ -240,7 +248,7 @@ int pf_truncate(pf_file *file, uint64_t size, enum pf_policy policy, int timeout
 	do {
 		rc = layout_truncate(me, &file->pool->layout, file->ino, size, how);
 	} while (rc < 0 && reap_helps(file->pool, me, rc, &tries));
-	return rc;
+	return not_reaped(rc, policy);
 }
 
 int pf_punch(pf_file *file, uint64_t offset, uint64_t length, enum pf_policy policy, int timeout_ms)
@@ -261,7 +269,7 @@ int pf_punch(pf_file *file, uint64_t offset, uint64_t length, enum pf_policy pol
 	do {
 		rc = layout_punch(me, &file->pool->layout, file->ino, offset, length, how);
 	} while (rc < 0 && reap_helps(file->pool, me, rc, &tries));
-	return rc;
+	return not_reaped(rc, policy);
 }
 
 /* ---- allocating ------------------------------------------------------------------------------------ */

@@ -3,6 +3,7 @@
  * living process has: what cannot be done now leaves the slot DEAD, and is tried again after a pause that grows.
  */
 #include <errno.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -257,7 +258,8 @@ bool reap_helps(struct pf_pool *pool, struct rt_self *me, int rc, unsigned *trie
 	if (rc == -PF_ENOSPACE && *tries)
 		return false;
 	++*tries;
-	pass(pool, me, NULL, true);
+	if (pass(pool, me, NULL, true) <= 0)
+		sched_yield(); /* to who is in the way of reaping */
 	return true;
 }
 
