@@ -24,7 +24,7 @@ all: deps
 
 help:
 	@echo "make              program and library in $(BUILD)/"
-	@echo "make run          the demonstration: share, kill, check, report"
+	@echo "make run          the demonstration: share, kill, check, report; SRC=DIRECTORY WORK=SECONDS"
 	@echo "make test         suites short and long"
 	@echo "make torture      kills at every step; TORTURE_SECONDS=$(TORTURE_SECONDS)"
 	@echo "make bench        figures, as a table and in $(BUILD)/bench.json"
@@ -39,7 +39,7 @@ deps:
 	@sh scripts/deps.sh
 
 run: all
-	@BUILD=$(BUILD) sh scripts/run.sh
+	@BUILD=$(BUILD) SRC='$(SRC)' WORK='$(WORK)' sh scripts/run.sh
 
 test: all
 	@$(test_run) $(BUILD) short long
