@@ -1,5 +1,6 @@
 /* Threads get rows and give them back when they end; one that ends inside a call leaves a dead row in a living slot. */
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -117,6 +118,17 @@ static void *many_attaches(void *arg)
 	return NULL;
 }
 
+static void *use_alone(void *arg)
+{
+	media_self(&m);
+	return arg;
+}
+
+static bool row_is_clean(const struct rt_row *row)
+{
+	return !load_acquire(&row->intent) && !load_acquire(&row->reaps);
+}
+
 static void *ends_in_a_call(void *arg)
 {
 	store_fence(&media_self(&m)->row->intent, rt_intent(0, 1));
@@ -136,7 +148,7 @@ static void settle(void)
 	     c = rt_chunk_next(m.rt, c))
 		for (unsigned i = 0; i < RT_ROWS; i++)
 			if (load_acquire(&c->rows[i].state) == RT_ROW_DEAD)
-				rt_row_free(&c->rows[i]);
+				rt_row_settle(m.rt, &c->rows[i]);
 }
 
 static void raw_end(void)
@@ -150,6 +162,44 @@ static void raw_end(void)
 	must_be(rt_lock(me, &m.shared->locks[3]), 0);
 	rt_unlock(me, &m.shared->locks[3]);
 	settle();
+}
+
+static unsigned dead_slot;
+
+static void *ends_reaping(void *arg)
+{
+	uint64_t word = load_acquire(&rt_slot_at(m.rt, dead_slot)->word);
+
+	must(rt_reap_lock(media_self(&m), dead_slot, rt_slot_epoch(word)));
+	return arg;
+}
+
+static int attach_and_die(void *arg)
+{
+	struct media own;
+
+	must_be(media_attach(arg, 0, &own), 0);
+	return raise(SIGKILL);
+}
+
+/* A thread that ends having a slot's reap lock: the lock comes back, also when another thread has its row. */
+static void reaping(void)
+{
+	uint64_t word;
+
+	must_be(test_in_child(attach_and_die, (void *)(uintptr_t)test_path("pool")), 256 + SIGKILL);
+	for (dead_slot = 0; !rt_slot_bury(m.rt, dead_slot); dead_slot++)
+		must(dead_slot < rt_slots_used(m.rt));
+	word = load_acquire(&rt_slot_at(m.rt, dead_slot)->word);
+	run(ends_reaping, 1);
+	must_be(rows(RT_ROW_DEAD), 1);
+	settle();
+	run(use_alone, 1);
+	must(rt_reap_lock(media_self(&m), dead_slot, rt_slot_epoch(word)));
+	must(!rt_reap_lock(media_self(&m), dead_slot, rt_slot_epoch(word)));
+	rt_slot_free(media_self(&m), dead_slot);
+	rt_reap_unlock(media_self(&m), dead_slot);
+	must(row_is_clean(media_self(&m)->row));
 }
 
 static void dead_rows(struct media *other)
@@ -188,6 +238,7 @@ int main(void)
 	destructors();
 	run(many_attaches, 1);
 	dead_rows(&other);
+	reaping();
 	detached_in_a_call(&other);
 	media_detach(&other);
 	must_be(media_files(test_dir()), 0);

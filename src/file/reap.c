@@ -161,7 +161,8 @@ static void bury_if_gone(struct rt_row *row)
 {
 	uint32_t tid = load_acquire(&row->tid), live = RT_ROW_LIVE;
 	bool busy = load_acquire(&row->intent) || load_acquire(&row->read_hold) ||
-		    load_acquire(&row->page.set) || load_acquire(&row->node.set);
+		    load_acquire(&row->page.set) || load_acquire(&row->node.set) ||
+		    load_acquire(&row->reaps);
 
 	for (size_t i = 0; i < ARRAY_SIZE(row->inodes); i++)
 		busy = busy || load_acquire(&row->inodes[i]);
@@ -191,7 +192,7 @@ void reap_threads(struct pf_pool *pool, struct rt_self *me)
 				continue;
 			dax_drop(me, &l->pages, &row->read_hold, true);
 			if (page_recount(me, &l->pages, row) == 0)
-				rt_row_free(row);
+				rt_row_settle(l->rt, row);
 		}
 	store_release(&pool->in_reap, 0);
 }

@@ -76,6 +76,7 @@ void rt_row_free(struct rt_row *row)
 		store_relaxed(&row->inodes[i], 0);
 	store_relaxed(&row->page.set, 0);
 	store_relaxed(&row->node.set, 0);
+	store_relaxed(&row->reaps, 0);
 	store_relaxed(&row->tid, 0);
 	store_release(&row->state, (uint32_t)RT_ROW_FREE);
 }
@@ -84,8 +85,8 @@ bool row_clean(const struct rt_row *row)
 {
 	return !load_acquire(&row->intent) && !load_acquire(&row->read_hold) &&
 	       !load_acquire(&row->page.set) && !load_acquire(&row->node.set) &&
-	       !load_acquire(&row->inodes[0]) && !load_acquire(&row->inodes[1]) &&
-	       !load_acquire(&row->inodes[2]);
+	       !load_acquire(&row->reaps) && !load_acquire(&row->inodes[0]) &&
+	       !load_acquire(&row->inodes[1]) && !load_acquire(&row->inodes[2]);
 }
 
 /* A thread that was cancelled inside a call leaves a row that others must settle. */

@@ -144,6 +144,8 @@ bool rt_owner_dead(struct rt *rt, rt_owner owner);
 void rt_row_bury(struct rt *rt, rt_owner owner);
 /* The row has been settled (record, node, lane, inodes and intent are clear). */
 void rt_row_free(struct rt_row *row);
+/* The same for a dead row of our own slot: gives back the reap lock that its thread had, whose name its next thread will have. */
+void rt_row_settle(struct rt *rt, struct rt_row *row);
 
 /* Walks the chunks of one type of a slot: for (c = rt_chunks(..); c; c = rt_chunk_next(..)). Lock-free. */
 static inline struct rt_chunk *rt_chunk_at(struct rt *rt, uint64_t offset)

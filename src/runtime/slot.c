@@ -161,20 +161,25 @@ bool rt_reap_lock(struct rt_self *me, unsigned slot, uint32_t epoch)
 	rt_owner reaper = load_acquire(&s->reaper);
 
 #ifdef PF_BREAK_NO_REAP_LOCK
+	(void)epoch;
 	return true;
 #endif
 	while (!reaper ||
-	       (rt_slot_bury(me->rt, rt_owner_slot(reaper)), rt_owner_dead(me->rt, reaper)))
-		if (cas(&s->reaper, &reaper, me->owner)) {
+	       (rt_slot_bury(me->rt, rt_owner_slot(reaper)), rt_owner_dead(me->rt, reaper))) {
+		store_release(&me->row->reaps, slot + 1);
+		if (!cas(&s->reaper, &reaper, me->owner))
+			continue;
 #ifndef PF_BREAK_NO_RECHECK
-			/* Again: it may have been emptied and taken by another process meanwhile. */
-			if (load_acquire(&s->word) != rt_slot_word(RT_SLOT_DEAD, epoch)) {
-				rt_reap_unlock(me, slot);
-				return false;
-			}
-#endif
-			return true;
+		/* Again: it may have been emptied and taken by another process meanwhile. */
+		if (load_acquire(&s->word) != rt_slot_word(RT_SLOT_DEAD, epoch)) {
+			rt_reap_unlock(me, slot);
+			return false;
 		}
+#endif
+		return true;
+	}
+	if (reaper != me->owner)
+		store_release(&me->row->reaps, 0);
 	return false;
 }
 
@@ -183,6 +188,21 @@ void rt_reap_unlock(struct rt_self *me, unsigned slot)
 	rt_owner owner = me->owner;
 
 	cas(&rt_slot_at(me->rt, slot)->reaper, &owner, 0);
+	store_release(&me->row->reaps, 0);
+}
+
+void rt_row_settle(struct rt *rt, struct rt_row *row)
+{
+	uint32_t slot = load_acquire(&row->reaps);
+
+	if (slot) {
+		_Atomic rt_owner *lock = &rt_slot_at(rt, slot - 1)->reaper;
+		rt_owner reaper = load_acquire(lock);
+
+		if (reaper && local_row(rt, rt_owner_slot(reaper), rt_owner_row(reaper)) == row)
+			cas(lock, &reaper, 0);
+	}
+	rt_row_free(row);
 }
 
 void rt_slot_free(struct rt_self *me, unsigned slot)

@@ -82,10 +82,11 @@ struct rt_row {
 	_Atomic uint32_t tid;   /* [o] label */
 	_Atomic uint32_t lane;  /* [r] journal lane + 1 that this row may own; 0: none */
 	_Atomic uint32_t
-		inodes[3];     /* [r] inode numbers whose lock this row has or is about to take */
-	struct rt_record page; /* [r] */
-	struct rt_record node; /* [r] */
-	uint8_t unused[24];
+		inodes[3];      /* [r] inode numbers whose lock this row has or is about to take */
+	struct rt_record page;  /* [r] */
+	struct rt_record node;  /* [r] */
+	_Atomic uint32_t reaps; /* [r] slot + 1 whose reap lock this row has or is about to take */
+	uint8_t unused[20];
 };
 _Static_assert(sizeof(struct rt_row) == 128, "a row is two cache lines");
 
