@@ -109,6 +109,18 @@ static int no_descriptors_left(void *arg)
 	return 0;
 }
 
+/* More than file system and machine have is refused before anything is taken: filling the memory first would get processes killed. */
+static void more_than_there_is(void)
+{
+	struct dev *made;
+
+	must_be(dev_make(test_path("huge"), 1ull << 50, false, false, &made), -ENOSPC);
+	must(strstr(pf_message(), "free"));
+	must_be(dev_make_memfd(1ull << 50, false, &made), -ENOSPC);
+	must(strstr(pf_message(), "memory left"));
+	must(access(test_path("huge"), F_OK) < 0);
+}
+
 int main(void)
 {
 	unsigned fds;
@@ -116,6 +128,7 @@ int main(void)
 	test_dir();
 	must_be(test_in_child(no_descriptors_left, (void *)(uintptr_t)test_path("pool")), 0);
 	fds = test_fds();
+	more_than_there_is();
 	full_tmpfs();
 	full_huge_tmpfs();
 	full_hugetlbfs();

@@ -9,6 +9,7 @@
 #include "dev/dev_common.h"
 
 #include <linux/falloc.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/vfs.h>
 
@@ -80,6 +81,46 @@ int common_reserve(struct dev *dev, uint64_t offset, uint64_t length)
 	return 0;
 }
 
+/* What the machine can still give, in bytes: free memory and swap, less a sixteenth that keeps it alive. ~0: it does not say. */
+static uint64_t memory_left(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	unsigned long kb, available = 0, swap = 0;
+	bool known = false;
+	char line[128];
+
+	while (f && fgets(line, sizeof line, f)) {
+		if (sscanf(line, "MemAvailable: %lu", &kb) == 1) {
+			available = kb;
+			known = true;
+		} else if (sscanf(line, "SwapFree: %lu", &kb) == 1) {
+			swap = kb;
+		}
+	}
+	if (f)
+		fclose(f);
+	return known ? (available - available / 16 + swap) * 1024 : ~0ull;
+}
+
+/* A tmpfs gives out more than the machine has, and then processes are killed for want of memory: so it is asked before. */
+static int check_room(const struct dev *dev, uint64_t bytes)
+{
+	struct statfs fs;
+	uint64_t memory;
+
+	if (fstatfs(dev->fd, &fs) < 0)
+		return err_errno("%s: statfs", dev->path);
+	if (fs.f_blocks && bytes / (uint64_t)fs.f_bsize > fs.f_bavail)
+		return err(ENOSPC, "%s: %lu MiB wanted, its file system has %lu MiB free",
+			   dev->path, (unsigned long)(bytes >> 20),
+			   (unsigned long)((uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >> 20));
+	memory = fs.f_type == TMPFS_MAGIC ? memory_left() : ~0ull;
+	if (bytes > memory)
+		return err(ENOSPC, "%s: %lu MiB wanted, the machine has %lu MiB of memory left",
+			   dev->path, (unsigned long)(bytes >> 20), (unsigned long)(memory >> 20));
+	return 0;
+}
+
 int common_make(struct dev *dev, uint64_t bytes, bool sparse)
 {
 	int rc = 0;
@@ -87,6 +128,10 @@ int common_make(struct dev *dev, uint64_t bytes, bool sparse)
 	if (bytes == 0 || bytes > INT64_MAX - dev->granule)
 		return err(PF_EPOOLSIZE, "%s: %lu bytes", dev->path, (unsigned long)bytes);
 	bytes = align_up(bytes, dev->granule);
+	if (!sparse)
+		rc = check_room(dev, bytes);
+	if (rc < 0)
+		return rc;
 	if (sys_ftruncate(dev->fd, (off_t)bytes) < 0)
 		return err_errno("%s: size %lu MiB", dev->path, (unsigned long)(bytes >> 20));
 	if (!sparse)
