@@ -1,5 +1,6 @@
 /* Ranked robust locks, see lock.h. */
 #include <linux/futex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,23 +85,27 @@ static int gave_up(struct rt_lock *lock, unsigned pid, int code)
 	return err(code, "%s, which process %u has", name, pid);
 }
 
-/* ThreadSanitizer of gcc 12 does not know pthread_mutex_clocklock(). */
+#ifdef __SANITIZE_THREAD__
+/* ThreadSanitizer of gcc 12 does not know pthread_mutex_clocklock(), nor that a timed lock may come from a dead owner. */
 static int lock_within(pthread_mutex_t *mutex, uint64_t ns)
 {
-#ifdef __SANITIZE_THREAD__
-	uint64_t end = clock_now() + ns;
-#else
 	uint64_t end = clock_mono() + ns;
-#endif
+	int rc;
+
+	while ((rc = pthread_mutex_trylock(mutex)) == EBUSY && clock_mono() < end)
+		sched_yield();
+	return rc == EBUSY ? ETIMEDOUT : rc;
+}
+#else
+static int lock_within(pthread_mutex_t *mutex, uint64_t ns)
+{
+	uint64_t end = clock_mono() + ns;
 	struct timespec until = {.tv_sec = (time_t)(end / 1000000000),
 				 .tv_nsec = (long)(end % 1000000000)};
 
-#ifdef __SANITIZE_THREAD__
-	return pthread_mutex_timedlock(mutex, &until);
-#else
 	return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
-#endif
 }
+#endif
 
 /* In slices of the limit: a stopped owner ends the waiting at the first, another one after RT_PATIENCE of them. */
 static int wait_for(struct rt_self *me, struct rt_lock *lock)
