@@ -81,6 +81,23 @@ expect 0 ls "$p" --json
 field_is "[f['name'] for f in j['files']]" "['big', 'copy', 'empty', 'other', 'piped', 'small']"
 [ "$(free_pages "$p")" = "$kept" ] || fail "failed copies keep pages"
 
+# the same of an interrupted mkfs
+"$PINFOLD" mkfs "$dir/new" --size 512M &
+maker=$!
+children="$children $maker"
+until [ -e "$dir/new" ]; do
+	kill -0 $maker 2>/dev/null || break
+done
+kill -INT $maker 2>/dev/null || :
+code=0
+wait $maker 2>/dev/null || code=$?
+case $code in
+0) expect 0 fsck "$dir/new" ;; # it was done by then
+1) [ ! -e "$dir/new" ] || fail "an interrupted mkfs left a file" ;;
+*) fail "an interrupted mkfs ended with $code" ;;
+esac
+rm -f "$dir/new"
+
 # a pool is not a target: ":/" was forgotten
 for pool in "$p" "$q"; do
 	expect 1 cp "$p:/small" "$pool"

@@ -1,6 +1,8 @@
 /* mkfs, info, reap, fsck, recover. */
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -14,6 +16,30 @@ static bool is_device(const char *path)
 	return stat(path, &st) == 0 && S_ISCHR(st.st_mode);
 }
 
+/* The file that is being made: Ctrl-C while its memory is reserved removes it. */
+static const char *volatile unfinished;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	if (unfinished)
+		unlink(unfinished);
+	_exit(EXIT_FAILED);
+}
+
+static void remove_if_interrupted(const char *path)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+	struct stat st;
+
+	if (lstat(path, &st) == 0)
+		return;
+	unfinished = path;
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+}
+
 static int run_mkfs(const struct options *o, char **operands, int count)
 {
 	struct pf_mkfs_options mkfs = {
@@ -25,8 +51,10 @@ static int run_mkfs(const struct options *o, char **operands, int count)
 	(void)count;
 	if (!o->size && !is_device(operands[0]))
 		return complain_usage("--size says how large the pool is, as in --size 1G");
+	remove_if_interrupted(operands[0]);
 	if (pf_mkfs(operands[0], &mkfs) < 0)
 		return complain_pf(operands[0]);
+	unfinished = NULL;
 	return EXIT_FINE;
 }
 
