@@ -2,7 +2,7 @@
  * The runtime of one open pool, as this process sees it: attach and detach, memory, threads, slots.
  *
  * Who may join is decided by the media's use record (format/use_format.h) and the runtime's file:
- *   clean record                             -> make a new runtime, build it
+ *   clean record                             -> make a new runtime, build it; one it names is removed
  *   same boot, runtime found, same identity  -> join
  *   same boot, runtime found, other identity -> -PF_ECOPY
  *   same boot, no runtime                    -> -PF_EINUSE unless forced
