@@ -25,7 +25,7 @@
 #define ORDER2 INORDER
 #endif
 
-#ifdef ENTRY			/* code: page_get, layout_release, page_push, page_take */
+#ifdef ENTRY			/* code: dax_hold, page_release, page_finish, page_take */
 byte state = 1, gen, cnt;	/* the word: 0 FREE, 1 IN_FILE, 2 ORPHAN */
 bit entry = 1;			/* file A's entry names the page */
 proctype getter()
@@ -52,7 +52,7 @@ end:	atomic { state == 2 && cnt == 0 -> state = 0 }
 init { atomic { run getter(); run layout(); run taker() } }
 #endif
 
-#ifdef USE			/* code: page_put, page_take */
+#ifdef USE			/* code: dax_drop, page_take */
 byte cnt = 1;
 bit acct = 1, fin;
 byte page;			/* contents: 1 the holder's, 2 the next file's */
@@ -134,7 +134,7 @@ proctype recounter()
 init { atomic { run putter(); run recounter() } (fin[0] && fin[1]); assert(cnt >= acct) }
 #endif
 
-#ifdef PUBLISH			/* code: dax_store, dax_load */
+#ifdef PUBLISH			/* code: fs_entry_add, fs_entry */
 bit content, entry;
 proctype layout()
 {

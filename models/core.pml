@@ -103,7 +103,7 @@ inline rt_enter(f)		/* code: rt_enter */
 inline rt_leave() { intent[me] = 0 }
 
 /* ---- allocator ---- */
-inline page_lock()		/* code: page_lock, page_lock_repair */
+inline page_lock()		/* code: alloc_lock, repair */
 {
 	atomic {
 		(alock == 0 || DEAD(alock - 1));
@@ -144,7 +144,7 @@ inline page_push(f)
 	}
 }
 #else
-inline page_push(f)		/* code: page_push */
+inline page_push(f)		/* code: page_finish */
 {
 	page_lock();
 	pend = f;
@@ -177,7 +177,7 @@ inline page_down(f)		/* code: page_down */
 }
 
 /* ---- release: the extent map no longer contains f ---- */
-inline layout_release(f, g)	/* code: layout_release */
+inline layout_release(f, g)	/* code: page_release */
 {
 	d_step {
 #ifdef M_REL_NO_GEN
@@ -201,7 +201,7 @@ inline layout_release(f, g)	/* code: layout_release */
 }
 
 /* a dead slot's layout record; under the inode lock */
-inline layout_resolve(d)	/* code: layout_resolve */
+inline layout_resolve(d)	/* code: resolve_page */
 {
 	if
 	:: lop[d] && ent[lfile[d]] != lf[d] -> layout_release(lf[d], lg[d])
@@ -210,7 +210,7 @@ inline layout_resolve(d)	/* code: layout_resolve */
 	lop[d] = 0
 }
 
-inline fs_lock(i)		/* code: fs_lock, layout_resolve_all */
+inline fs_lock(i)		/* code: layout_lock, resolve_rows */
 {
 	atomic {
 		(ilock[i] == 0 || DEAD(ilock[i] - 1));
@@ -245,7 +245,7 @@ proctype user(byte me; byte file)
 	do
 	:: n < UROUNDS ->
 		n++;
-		/* code: page_get */
+		/* code: dax_hold */
 		f = ent[file];
 		if
 		:: f == NONE -> goto idle
@@ -296,7 +296,7 @@ proctype user(byte me; byte file)
 		:: skip
 		fi;
 		d_step { assert(gen[f] == g && owner[f] == file && st[f] != FREE); }
-		/* code: page_put */
+		/* code: dax_drop */
 #ifndef M_NO_INTENT
 		rt_enter(f);
 #endif
@@ -378,7 +378,7 @@ proctype truncater(byte me)
 	do
 	:: r < ROUNDS ->
 		i = r % 2;
-		/* code: layout_truncate */
+		/* code: layout_remove */
 		fs_lock(i);
 		f = ent[i];
 		if
@@ -488,7 +488,7 @@ inline page_recount(d)		/* code: page_recount */
 	flag = 0
 }
 
-proctype reaper(byte me)	/* code: file_reap */
+proctype reaper(byte me)	/* code: reap_slot */
 {
 	byte d, f, k, sum, q, prev;
 	bit last, died, got;

@@ -50,7 +50,7 @@ active proctype recounter()	/* code: page_recount */
 }
 init { cnt = 1; (fin[0] && fin[1]); assert(cnt >= acct) }
 #else
-active proctype getter()	/* code: page_get */
+active proctype getter()	/* code: dax_hold */
 {
 	cnt++;				/* locked: nothing of ours is in a buffer */
 	if
@@ -59,7 +59,7 @@ active proctype getter()	/* code: page_get */
 	fi;
 	fin[0] = 1
 }
-active proctype truncater()	/* code: layout_break */
+active proctype truncater()	/* code: inner_break */
 {
 	STORE(0);			/* lock the entry */
 #ifdef M_PLAIN_LOAD

@@ -84,7 +84,7 @@ closing:
 end:	atomic { !palive -> cfdP = 0 }
 }
 
-proctype reaper()		/* code: file_reap */
+proctype reaper()		/* code: reap_slot */
 {
 end:	do
 	:: atomic { slotC && !CSLOTALIVE && !goneC -> ruse = 1 }

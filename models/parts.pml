@@ -12,7 +12,7 @@
  * -DQUAR: what a dead slot held goes to the quarantine list; a discarder moves it on. dirty is a ghost: the
  * dead's kernel may still write there.
  *
- * The free index is one bit per page here (merging: see buddy).
+ * The free index is one bit per page here (its classes and lists: see index).
  */
 #ifndef KILLS
 #define KILLS 1
@@ -122,7 +122,7 @@ inline publish(p)		/* the block of members that starts here becomes an idle foli
 }
 
 /* What pending says, from whatever point it was left at: the operation and its repair in one. */
-inline finish()			/* code: page_pending_finish */
+inline finish()			/* code: finish */
 {
 	if
 	:: pk == PUSH ->
@@ -224,7 +224,7 @@ inline settle_locked(h)
 #ifdef M_NO_PENDING
 bit nosplit;
 #endif
-inline lock_alloc()		/* code: page_lock */
+inline lock_alloc()		/* code: alloc_lock */
 {
 	atomic {
 		(alock == 0 || DEAD(alock - 1));
@@ -246,7 +246,7 @@ inline lock_alloc()		/* code: page_lock */
 #ifdef LIMBO
 #ifndef M_SCAN_FORGETS
 	if
-	:: limbo > 0 ->			/* code: page_scan_limbo */
+	:: limbo > 0 ->			/* code: look_after_limbo */
 		seen = limbo;
 #ifdef M_LIMBO_EARLY		/* mutation: cleared, then scanned */
 		limbo = 0;
@@ -275,7 +275,7 @@ inline lock_alloc()		/* code: page_lock */
 #endif
 }
 
-/* code: page_push, page_split */
+/* code: page_finish, finish_split */
 inline settle(h)
 {
 	if
@@ -283,7 +283,7 @@ inline settle(h)
 	   settle_locked(h);
 	   alock = 0
 #ifdef LIMBO
-	:: limbo++		/* the lock is out of reach: code: page_leave_in_limbo */
+	:: limbo++		/* the lock is out of reach: code: page_finish */
 #endif
 	fi
 }
@@ -305,7 +305,7 @@ inline down(h)			/* code: page_down */
 	fi
 }
 
-inline put()			/* code: page_put */
+inline put()			/* code: dax_drop */
 {
 	intent[me] = 1;
 	h = hold[me] - 1;
@@ -325,7 +325,7 @@ proctype holder(byte me)
 	} unless { !alive[me] }
 }
 
-proctype getter(byte me; byte p)	/* code: page_get */
+proctype getter(byte me; byte p)	/* code: dax_hold */
 {
 	byte h, w, seen, sp;
 	bit last, died, ok;
@@ -387,7 +387,7 @@ proctype locker(byte me)
 }
 
 /* Marks what has left, under the inode lock and with a hold on the folio: it may be done again. */
-inline mark(h, a, b)		/* code: layout_release, layout_resolve */
+inline mark(h, a, b)		/* code: page_release, resolve_page */
 {
 	w = a;
 #ifdef M_P_FIRST
@@ -412,7 +412,7 @@ inline mark(h, a, b)		/* code: layout_release, layout_resolve */
 	}
 }
 
-inline get_for_release(p)	/* code: page_get, under the inode lock */
+inline get_for_release(p)	/* code: dax_hold, under the inode lock */
 {
 	do
 	::	intent[me] = 1;
@@ -433,7 +433,7 @@ inline get_for_release(p)	/* code: page_get, under the inode lock */
 }
 
 byte lgen;
-proctype layout(byte me)	/* code: layout_truncate */
+proctype layout(byte me)	/* code: layout_remove */
 {
 	byte h, w, seen, sp, a, b, r;
 	bit last, died, ok;
@@ -509,7 +509,7 @@ end:	do
 #define SOILED(s)
 #endif
 
-proctype reaper(byte me)	/* code: file_reap */
+proctype reaper(byte me)	/* code: reap_slot */
 {
 	byte d, h, w, seen, sp;
 	bit last, died;

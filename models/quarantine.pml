@@ -39,8 +39,8 @@ byte kills = KILLS;
 #define DEAD(k) (!alive[k])
 #define SUM (acct[0] + acct[1])
 
-/* under the allocator lock; its repair is the subject of core, parts and buddy */
-inline push()			/* code: page_push */
+/* under the allocator lock; its repair is the subject of core, parts and index */
+inline push()			/* code: page_finish */
 {
 	d_step {
 		if
@@ -78,7 +78,7 @@ inline down(mark)		/* code: page_down */
 	fi
 }
 
-inline release()		/* code: layout_release */
+inline release()		/* code: page_release */
 {
 	d_step {
 		st = ORPHAN;
@@ -93,7 +93,7 @@ inline release()		/* code: layout_release */
 	fi
 }
 
-proctype user0()		/* code: page_put. Has a hold, its I/O runs until it gives it back */
+proctype user0()		/* code: dax_drop. Has a hold, its I/O runs until it gives it back */
 {
 	bit last;
 	{
@@ -105,7 +105,7 @@ proctype user0()		/* code: page_put. Has a hold, its I/O runs until it gives it 
 	} unless { !alive[U0] }
 }
 
-proctype user1()		/* code: page_get, page_put */
+proctype user1()		/* code: dax_hold, dax_drop */
 {
 	bit last;
 	if
@@ -134,7 +134,7 @@ end:	atomic { infree ->		/* code: page_take, for file B */
 }
 
 #define REAPABLE(d) (!alive[d] && !gone[d] && (claimed[d] == 0 || claimed[d] == 1 && DEAD(R0)))
-proctype reaper(byte me)	/* code: file_reap */
+proctype reaper(byte me)	/* code: reap_slot */
 {
 	byte d;
 	bit last, was;
@@ -182,7 +182,7 @@ inline punch()			/* code: dev_discard */
 {
 	atomic { assert(st == QUARANTINE); phys++ }
 }
-inline discarded()		/* code: page_discard_done, under the allocator lock */
+inline discarded()		/* code: alloc_discard, under the allocator lock */
 {
 	d_step {
 		if

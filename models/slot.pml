@@ -16,7 +16,7 @@ byte idle;
 
 #define PROCALIVE(e) (e > 0)	/* the new process (epoch 1) lives on */
 
-proctype reaper(byte me)	/* code: file_reap */
+proctype reaper(byte me)	/* code: reap_slot */
 {
 	byte e;
 	bit got;

@@ -80,13 +80,13 @@ proctype user(byte me)
 	:: n < UROUNDS ->
 		n++;
 		rt_enter();
-		cnt++;				/* code: page_get */
+		cnt++;				/* code: dax_hold */
 		d_step { acct[me]++; INV }
 		intent[me] = 0;			/* code: rt_leave */
 		if
 		:: skip				/* keeps it */
 		:: rt_enter();
-		   acct[me]--;			/* code: page_put */
+		   acct[me]--;			/* code: dax_drop */
 		   d_step { assert(cnt > 0); cnt--; INV }
 		   intent[me] = 0
 		fi
@@ -98,7 +98,7 @@ proctype user(byte me)
 
 proctype layout()
 {
-	st = 1				/* code: layout_release */
+	st = 1				/* code: page_release */
 }
 
 /*

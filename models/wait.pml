@@ -30,7 +30,7 @@ byte kills = KILLS;
 
 /* code: the futex wake in page_down and page_recount */
 inline wake() { sleeping = 0 }
-inline free_it()	/* code: page_push: idempotent, see core */
+inline free_it()	/* code: page_finish: idempotent, see core */
 {
 	d_step {
 		if
@@ -71,7 +71,7 @@ inline dec()		/* code: page_down */
 	fi
 }
 
-proctype holder(byte me)	/* code: page_put */
+proctype holder(byte me)	/* code: dax_drop */
 {
 	bit last, w, wseen;
 	{
@@ -86,7 +86,7 @@ proctype holder(byte me)	/* code: page_put */
 	} unless { !alive[me] }
 }
 
-proctype reader(byte me)	/* code: page_get, page_put */
+proctype reader(byte me)	/* code: dax_hold, dax_drop */
 {
 	bit last, w, ok, wseen;
 	{
@@ -120,7 +120,7 @@ out:	done[me] = 1
 	} unless { !alive[me] }
 }
 
-proctype waiter(byte me)	/* code: layout_break, layout_release */
+proctype waiter(byte me)	/* code: inner_break, page_release */
 {
 	bit last;
 	byte seen;
@@ -185,7 +185,7 @@ zero:	skip;
 
 #define REAPABLE(d) (!alive[d] && !gone[d])
 
-proctype reaper(byte me)	/* code: file_reap, page_recount */
+proctype reaper(byte me)	/* code: reap_slot, page_recount */
 {
 	byte d, k, sum;
 	bit last, w, wseen;

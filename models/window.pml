@@ -29,7 +29,7 @@ byte mutex;			/* V's space lock: row + 1, for M_ variants */
 
 #define SUM (pteV + pinV + acctX)
 
-inline push()			/* code: page_push */
+inline push()			/* code: page_finish */
 {
 	d_step {
 		if
@@ -51,7 +51,7 @@ inline dec()			/* code: page_down */
 }
 
 /* take the PTE: who gets it undoes it. Access goes first, then the accounting, then the count */
-inline unmap(l)			/* code: page_put of a leaf */
+inline unmap(l)			/* as dax_drop() of a record, here a leaf */
 {
 #ifdef M_PLAIN_TAKE		/* mutation: look, then clear */
 	if
@@ -86,7 +86,7 @@ proctype vowner()
 {
 	bit last, got, ok;
 	{
-	/* code: page_get_held, a pin by address */
+	/* a pin by address */
 	if
 	:: !pteV -> goto unm
 	:: else
@@ -159,7 +159,7 @@ proctype trunc()
 	done[2] = 1
 }
 
-proctype reaper()		/* code: file_reap */
+proctype reaper()		/* code: reap_slot */
 {
 	bit last, got;
 	byte d;

@@ -1,14 +1,15 @@
 #!/bin/sh
-# Every function that README.md and docs/ name, as `name()`, exists in src/ or include/.
+# Every function that README.md and docs/ name, as `name()`, and that a comment "code: name" in models/ names, exists in src/ or include/.
 # test: suite=short timeout=30
 set -eu
 export LC_ALL=C
 cd "$PF_SOURCE_DIR"
 
 names=$(cat README.md docs/*.md | grep -o '`[a-z_0-9]*()`' | tr -d '`()' | sort -u)
-[ -n "$names" ]
+steps=$(sed -n 's/.*code: //p' models/*.pml | grep -o '[a-z]*_[a-z_]*' | sort -u)
+[ -n "$names" ] && [ -n "$steps" ]
 bad=0
-for name in $names; do
+for name in $names $steps; do
 	grep -rqE "(^|[^a-z_0-9])$name\(" src include || { echo "no such function: $name()"; bad=1; }
 done
 # Links to other files of ours.
