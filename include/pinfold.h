@@ -87,6 +87,8 @@ extern "C" {
 	X(PF_ENOTCONTIG, ENOTSUP, "the range is not in one piece in the pool's memory")          \
 	X(PF_EHELD, EBUSY, "the range is held")                                                  \
 	X(PF_EHELDTIME, ETIMEDOUT, "the range was still held when the time was over")            \
+	X(PF_EORPHANS, EDQUOT,                                                                   \
+	  "this process keeps as much memory that no file has as it may; give some back")        \
 	X(PF_EHOLDS, EOVERFLOW, "a folio has as many holds as can be counted")                   \
 	X(PF_EFLAGS, EINVAL, "unknown or contradicting flags")                                   \
 	X(PF_EREAP, EAGAIN, "internal: a dead process must be reaped first")                     \
@@ -159,6 +161,12 @@ int pf_pool_close(pf_pool *pool);
 
 /* Time limit in milliseconds for locks that a stopped process has (default 1000). For this process. */
 void pf_pool_set_lock_limit(pf_pool *pool, unsigned milliseconds);
+/* Memory in bytes that this process may keep although it has left its files (truncated, replaced, removed); 0: any, the default.
+ * Beyond it new maps and pins fail with -PF_EORPHANS until some are given back. With a limit each map and pin looks
+ * through the holds that the process has. */
+void pf_pool_set_orphan_limit(pf_pool *pool, uint64_t bytes);
+/* How long memory of killed processes waits, where it cannot be replaced (default 30 s; see pf_regions()). For this process. */
+void pf_pool_set_quarantine(pf_pool *pool, unsigned seconds);
 
 /* ---- files ---------------------------------------------------------------------------------- */
 

@@ -129,6 +129,8 @@ int hold_take(struct rt_self *me, const struct hold_request *request, struct hol
 
 	set->count = set->room = 0;
 	set->piece = NULL;
+	if (rc == 0)
+		rc = space_check_orphans(pool);
 	if (rc < 0)
 		return rc;
 	for (;;) {

@@ -128,10 +128,7 @@ static int note(struct orphans *o, uint32_t ino, uint32_t igen, uint64_t pages)
 
 static int note_folio(void *arg, const struct page_folio *f)
 {
-	uint64_t pages = word_state(f->word) == PAGE_ORPHAN ? 1ull << word_order(f->word) : f->left;
-
-	return pages && word_state(f->word) != PAGE_QUARANTINE ? note(arg, f->ino, f->igen, pages)
-							       : 0;
+	return f->left ? note(arg, f->ino, f->igen, f->left) : 0;
 }
 
 int pf_orphans(pf_pool *pool, int (*each)(void *arg, const struct pf_orphan *orphan), void *arg)

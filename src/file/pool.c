@@ -325,6 +325,16 @@ void pf_pool_set_lock_limit(pf_pool *pool, unsigned milliseconds)
 	pool->layout.rt->lock_limit_ms = milliseconds;
 }
 
+void pf_pool_set_orphan_limit(pf_pool *pool, uint64_t bytes)
+{
+	pool->orphan_limit = bytes;
+}
+
+void pf_pool_set_quarantine(pf_pool *pool, unsigned seconds)
+{
+	pool->layout.pages.quarantine_ns = seconds * 1000000000ull;
+}
+
 /* ---- closing ---------------------------------------------------------------------------------------- */
 
 /* The last one out: nothing may be left that a new runtime would take for free although the kernel still writes to it. */

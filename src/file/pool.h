@@ -10,7 +10,8 @@ struct pf_pool {
 	struct layout layout; /* rt, fs, pages */
 	struct dev *dev;
 	bool readonly;
-	uint8_t *meta; /* the metadata zone, an alias of its own */
+	uint64_t orphan_limit; /* bytes; 0: none */
+	uint8_t *meta;         /* the metadata zone, an alias of its own */
 	uint64_t meta_bytes;
 	uint8_t *
 		data; /* the data zone, writable unless read-only, with inaccessible pages around it */
@@ -66,5 +67,7 @@ int io_fill(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, 
 /* space.c */
 /* The error for a full pool, which says where the space is. */
 int space_full(struct pf_pool *pool, int rc);
+/* -PF_EORPHANS if this process keeps more than it may. */
+int space_check_orphans(struct pf_pool *pool);
 
 #endif

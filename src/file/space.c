@@ -90,6 +90,37 @@ int space_full(struct pf_pool *pool, int rc)
 		top.command);
 }
 
+/* ---- what a process keeps -------------------------------------------------------------------------- */
+
+/* Pages of the folios that a hold touches which are in no file. */
+static uint64_t orphans_of(const struct pages *p, uint64_t range)
+{
+	uint64_t pfn = rt_range_pfn(range), end = pfn + rt_range_pages(range), n = 0, head, word;
+
+	while (range && pfn < end && page_head(p, pfn, BLOCK_ORDER, &head, &word)) {
+		n += page_left(p, head, word);
+		pfn = head + (1ull << word_order(word));
+	}
+	return n;
+}
+
+int space_check_orphans(struct pf_pool *pool)
+{
+	struct rt *rt = pool->layout.rt;
+	uint64_t pages = 0;
+
+	if (likely(!pool->orphan_limit))
+		return 0;
+	for (struct rt_chunk *c = rt_chunks(rt, rt->slot, RT_CHUNK_HOLDS); c;
+	     c = rt_chunk_next(rt, c))
+		for (unsigned i = 0; i < RT_HOLDS; i++)
+			pages += orphans_of(&pool->layout.pages, load_acquire(&c->holds[i].range));
+	if (pages * PAGE_BYTES <= pool->orphan_limit)
+		return 0;
+	return err(PF_EORPHANS, "%lu KiB, %lu KiB allowed", (unsigned long)pages * 4,
+		   (unsigned long)(pool->orphan_limit / 1024));
+}
+
 int pf_wait_space(pf_pool *pool, uint64_t bytes, int timeout_ms)
 {
 	uint64_t end = timeout_ms < 0 ? ~0ull : clock_mono() + (uint64_t)timeout_ms * 1000000u;

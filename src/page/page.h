@@ -183,12 +183,14 @@ struct page_stat {
 };
 /* Without a lock: of one moment only if nobody changes anything. */
 void page_stat(struct pages *p, struct page_stat *stat);
+/* Pages of a folio in use that are in no file: all of an orphan, those that have left of another. */
+uint64_t page_left(const struct pages *p, uint64_t head, uint64_t word);
 uint64_t page_free_count(struct pages *p);
 /* Calls `each` for every folio in use, or run of left pages of one: state, label. No lock. */
 struct page_folio {
 	uint64_t head;
 	uint64_t word;
-	uint64_t left; /* pages of it that have left their file */
+	uint64_t left; /* page_left() */
 	uint32_t ino, igen;
 };
 int page_each_folio(struct pages *p, int (*each)(void *arg, const struct page_folio *folio),

@@ -1,13 +1,15 @@
 /* How many pages are in which state. */
 #include "page/index.h"
 
-static uint64_t left_in(const struct pages *p, uint64_t head, uint64_t w)
+uint64_t page_left(const struct pages *p, uint64_t head, uint64_t word)
 {
-	uint64_t n = 0;
+	uint64_t pages = 1ull << word_order(word), n = 0;
 
-	if (!(w & WORD_P))
+	if (word_state(word) == PAGE_ORPHAN)
+		return pages;
+	if (word_state(word) != PAGE_IN_FILE || !(word & WORD_P))
 		return 0;
-	for (uint64_t i = 0; i < 1ull << word_order(w); i++)
+	for (uint64_t i = 0; i < pages; i++)
 		n += load_relaxed(&page_at(p, head + i)->left) != 0;
 	return n;
 }
@@ -26,7 +28,7 @@ static int each_in_block(struct pages *p, uint64_t block,
 			i++;
 			continue;
 		}
-		f.left = left_in(p, f.head, f.word);
+		f.left = page_left(p, f.head, f.word);
 		f.ino = load_relaxed(&page->ino);
 		f.igen = load_relaxed(&page->igen);
 		rc = each(arg, &f);
