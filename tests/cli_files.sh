@@ -81,6 +81,31 @@ expect 0 ls "$p" --json
 field_is "[f['name'] for f in j['files']]" "['big', 'copy', 'empty', 'other', 'piped', 'small']"
 [ "$(free_pages "$p")" = "$kept" ] || fail "failed copies keep pages"
 
+# a killed copy leaves its file, which the next copy removes; not that of a living one
+copy_from_pipe()
+{
+	"$PINFOLD" cp "$dir/pipe" "$p:/other" 2>"$dir/err" &
+	copier=$!
+	children="$children $copier"
+	exec 3>"$dir/pipe"
+	head -c 1000000 "$dir/big" >&3
+	while ! pinfold ls "$p" | grep -q -- "-$copier-"; do :; done
+}
+copy_from_pipe
+kill -9 $copier
+ends $copier 137
+exec 3>&-
+copy_from_pipe
+expect 0 cp "$dir/small" "$p:/small"
+expect 0 ls "$p" --json
+field_is "len([f for f in j['files'] if f['name'].startswith('.cp-')])" 1
+exec 3>&-
+ends $copier 0
+expect 0 cat "$p:/other"
+head -c 1000000 "$dir/big" | cmp - "$dir/out" || fail "a copy beside the removal"
+expect 0 cp "$dir/small" "$p:/other"
+[ "$(free_pages "$p")" = "$kept" ] || fail "a killed copy keeps pages"
+
 # the same of an interrupted mkfs
 "$PINFOLD" mkfs "$dir/new" --size 512M &
 maker=$!

@@ -56,6 +56,11 @@ const char *printable(const char *name);
 /* A JSON string; null for NULL. Bytes that are not UTF-8, which a name may have, become U+FFFD. */
 json_t *json_text(const char *text);
 
+/* A name for a file while it is copied into a pool, and the removal of such files whose copiers were killed. */
+#define TEMPORARY_NAME 64
+void temporary_name(char name[TEMPORARY_NAME]);
+void remove_leftovers(pf_pool *pool);
+
 pf_pool *open_pool(const char *path, unsigned flags);
 /* One JSON document and a line feed; releases it. */
 int print_json(json_t *document);

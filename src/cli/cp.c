@@ -71,15 +71,10 @@ static int copy_in(pf_file *to, int from, uint64_t size, const char *what)
 	return rc;
 }
 
-static void temporary_name(char name[64])
-{
-	snprintf(name, 64, ".cp-%d-%lx", (int)getpid(), random());
-}
-
 static int publish(pf_pool *pool, int from, const struct stat *st, const char *what,
 		   const char *name)
 {
-	char temporary[64];
+	char temporary[TEMPORARY_NAME];
 	pf_file *file;
 	int rc;
 
@@ -222,7 +217,7 @@ static int copy_between(pf_file *from, pf_file *to, const char *what)
 
 static int cp_within(pf_pool *from_pool, const char *from_name, pf_pool *pool, const char *name)
 {
-	char temporary[64];
+	char temporary[TEMPORARY_NAME];
 	struct pf_stat stat;
 	pf_file *from, *to;
 	int rc;
@@ -288,9 +283,9 @@ static int run_cp(const struct options *o, char **operands, int count)
 		pool = open_pool(path, PF_POOL_NO_THREAD);
 		if (!pool)
 			return EXIT_FAILED;
+		remove_leftovers(pool);
 		to = name;
 	}
-	srandom((unsigned)getpid());
 	catch_signals();
 	for (int i = 0; i < count - 1 && !interrupted; i++) {
 		int rc = cp_one(operands[i], pool, to);
