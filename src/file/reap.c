@@ -156,18 +156,25 @@ static bool reap_slot(struct rt_self *me, struct layout *l, unsigned slot, bool 
 
 /* ---- our own --------------------------------------------------------------------------------------- */
 
-/* Its thread ended in the middle of something: it will not execute another instruction, and its robust locks have been passed on. */
+static bool is_busy(struct rt_row *row)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(row->inodes); i++)
+		if (load_acquire(&row->inodes[i]))
+			return true;
+	return load_acquire(&row->intent) || load_acquire(&row->read_hold) ||
+	       load_acquire(&row->page.set) || load_acquire(&row->node.set) ||
+	       load_acquire(&row->reaps);
+}
+
+/* Its thread ended in the middle of something: it will not execute another instruction, and its robust locks have been passed on. The
+ * row is looked at again after that: it may have been given back, and be another thread's by now. A row that still names a thread that
+ * is gone stays as it is. */
 static void bury_if_gone(struct rt_row *row)
 {
 	uint32_t tid = load_acquire(&row->tid), live = RT_ROW_LIVE;
-	bool busy = load_acquire(&row->intent) || load_acquire(&row->read_hold) ||
-		    load_acquire(&row->page.set) || load_acquire(&row->node.set) ||
-		    load_acquire(&row->reaps);
 
-	for (size_t i = 0; i < ARRAY_SIZE(row->inodes); i++)
-		busy = busy || load_acquire(&row->inodes[i]);
-	if (busy && tid && load_acquire(&row->state) == RT_ROW_LIVE &&
-	    syscall(SYS_tgkill, getpid(), tid, 0) < 0 && errno == ESRCH)
+	if (tid && is_busy(row) && syscall(SYS_tgkill, getpid(), tid, 0) < 0 && errno == ESRCH &&
+	    load_acquire(&row->tid) == tid && is_busy(row))
 		cas(&row->state, &live, (uint32_t)RT_ROW_DEAD);
 }
 
