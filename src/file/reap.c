@@ -139,9 +139,11 @@ static void try_later(struct rt_slot *s)
 static bool reap_slot(struct rt_self *me, struct layout *l, unsigned slot, bool now)
 {
 	struct rt_slot *s = rt_slot_at(l->rt, slot);
-	uint32_t epoch = rt_slot_epoch(load_acquire(&s->word));
+	uint32_t epoch;
 	bool done;
 
+	step("reap: dead slot");
+	epoch = rt_slot_epoch(load_acquire(&s->word));
 	if ((!now && clock_mono() < load_relaxed(&s->retry)) || !rt_reap_lock(me, slot, epoch))
 		return false;
 	step("reap: locked");

@@ -109,7 +109,9 @@ static int repair(struct rt_self *me, struct layout *l, uint32_t ino)
 	if (rc < 0)
 		return rc;
 	step("repair: lanes settled");
-#ifndef PF_BREAK_NO_RESOLVE
+#ifdef PF_BREAK_NO_RESOLVE
+	(void)resolve_rows;
+#else
 	resolve_rows(me, l, ino);
 #endif
 	owner = load_acquire(&state->range_owner);

@@ -289,7 +289,9 @@ int alloc_lock(struct rt_self *me, struct pages *p)
 
 	if (rc < 0)
 		return rc;
-#ifndef PF_BREAK_NO_REPAIR
+#ifdef PF_BREAK_NO_REPAIR
+	(void)repair;
+#else
 	if (rc == RT_LOCK_REPAIR)
 		repair(p);
 #endif

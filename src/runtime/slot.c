@@ -169,7 +169,9 @@ bool rt_reap_lock(struct rt_self *me, unsigned slot, uint32_t epoch)
 		store_release(&me->row->reaps, slot + 1);
 		if (!cas(&s->reaper, &reaper, me->owner))
 			continue;
-#ifndef PF_BREAK_NO_RECHECK
+#ifdef PF_BREAK_NO_RECHECK
+		(void)epoch;
+#else
 		/* Again: it may have been emptied and taken by another process meanwhile. */
 		if (load_acquire(&s->word) != rt_slot_word(RT_SLOT_DEAD, epoch)) {
 			rt_reap_unlock(me, slot);

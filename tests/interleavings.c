@@ -1,0 +1,434 @@
+/*
+ * Two or three processes meet at the steps where a safeguard of the protocol is needed: each test here fails when that safeguard is taken
+ * out of the code (meson -Dbreak=NAME; the name stands beside the test).
+ */
+/* test: suite=short timeout=60 */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/step.h"
+#include "pool.h"
+
+#ifdef PF_STEPS
+#define PAGE     PF_PAGE_SIZE
+#define LIMIT_MS 20u
+
+/* A process that stops at a step, or dies there. */
+struct actor {
+	void (*setup)(pf_pool *pool);
+	int (*run)(pf_pool *pool);
+	const char *step;
+	bool dies;
+	int result; /* of run */
+	int reached, go, finished;
+	pid_t pid;
+};
+
+static const char *path;
+static pf_pool *pool;
+static struct actor *actors; /* shared */
+static struct actor *acting;
+static unsigned count;
+
+/* ---- actors ----------------------------------------------------------------------------------------- */
+
+static void at_step(const char *name)
+{
+	if (strcmp(name, acting->step))
+		return;
+	step_hook = NULL;
+	if (acting->dies)
+		kill(getpid(), SIGKILL);
+	test_gate_open(acting->reached);
+	test_gate_wait(acting->go);
+}
+
+static int act(void *arg)
+{
+	pf_pool *mine = pool_open(path);
+
+	acting = arg;
+	pf_pool_set_lock_limit(mine, LIMIT_MS);
+	if (acting->setup)
+		acting->setup(mine);
+	step_hook = at_step;
+	acting->result = acting->run(mine);
+	step_hook = NULL;
+	test_gate_open(acting->finished);
+	while (pause()) /* it keeps what it holds */
+		;
+	return 0;
+}
+
+static struct actor *start(void (*setup)(pf_pool *), int (*run)(pf_pool *), const char *step,
+			   bool dies)
+{
+	struct actor *a = &actors[count++];
+
+	*a = (struct actor){setup, run, step, dies, 0, test_gate(), test_gate(), test_gate(), 0};
+	a->pid = test_fork(act, a);
+	return a;
+}
+
+/* It is dead, at that step. */
+static void die_at(void (*setup)(pf_pool *), int (*run)(pf_pool *), const char *step)
+{
+	struct actor *a = start(setup, run, step, true);
+
+	must_be(test_wait(a->pid, TEST_PATIENCE), 256 + SIGKILL);
+	a->pid = 0;
+}
+
+/* It is at that step. */
+static struct actor *stop_at(void (*setup)(pf_pool *), int (*run)(pf_pool *), const char *step)
+{
+	struct actor *a = start(setup, run, step, false);
+
+	test_gate_wait(a->reached);
+	return a;
+}
+
+/* It goes on, to its end: the result. */
+static int finish(struct actor *a)
+{
+	test_gate_open(a->go);
+	test_gate_wait(a->finished);
+	return a->result;
+}
+
+/* ---- what they do ------------------------------------------------------------------------------------ */
+
+static pf_file *a_file;
+static pf_pin *a_pin;
+
+static void open_a(pf_pool *mine)
+{
+	OK(pf_open(mine, "a", PF_O_RDWR, 0, &a_file));
+}
+
+static int pin_a(pf_pool *mine)
+{
+	(void)mine;
+	return pf_pin_file(a_file, 0, PAGE, 0, &a_pin);
+}
+
+/* Its pages have left already. */
+static void pin_and_unlink_a(pf_pool *mine)
+{
+	open_a(mine);
+	OK(pf_pin_file(a_file, 0, 4 * PAGE, 0, &a_pin));
+	OK(pf_unlink(mine, "a"));
+	OK(pf_close(a_file));
+}
+
+static int unpin_a(pf_pool *mine)
+{
+	(void)mine;
+	return pf_unpin(a_pin);
+}
+
+static int shorten_a(pf_pool *mine)
+{
+	(void)mine;
+	return pf_truncate(a_file, 0, PF_DETACH, 0);
+}
+
+static int stretch_a(pf_pool *mine)
+{
+	(void)mine;
+	return pf_truncate(a_file, 100 * PAGE, PF_DETACH, 0);
+}
+
+static int append_to_a(pf_pool *mine)
+{
+	char page[PAGE] = {0};
+
+	(void)mine;
+	return (int)pf_append(a_file, page, sizeof page);
+}
+
+static int wait_for_a(pf_pool *mine)
+{
+	(void)mine;
+	return pf_truncate(a_file, 0, PF_WAIT, -1);
+}
+
+/* ---- the pool before and after -------------------------------------------------------------------------- */
+
+static void fill(const char *name, uint64_t leave)
+{
+	uint64_t pages = pool_info(pool).pages_free - leave;
+	pf_file *f;
+
+	OK(pf_open(pool, name, PF_O_RDWR | PF_O_CREATE, 0600, &f));
+	OK(pf_allocate(f, 0, pages * PAGE));
+	OK(pf_close(f));
+	must_be(pool_info(pool).pages_free, leave);
+}
+
+/* All that is free becomes "b", and stays what is written. */
+static void take_all_as_b(void)
+{
+	uint64_t pages = pool_info(pool).pages_free;
+
+	must(pages > 0 && pages < 64);
+	pattern_file(pool, "b", pages * PAGE, 6);
+	must_be(pool_info(pool).pages_free, 0);
+}
+
+static void verify_b(void)
+{
+	static char bytes[64 * PAGE];
+	pf_file *f;
+	ssize_t n;
+
+	OK(pf_open(pool, "b", PF_O_RDONLY, 0, &f));
+	n = OK(pf_read(f, bytes, sizeof bytes, 0));
+	must_be(pattern_differs(bytes, (size_t)n, 6, 0), n);
+	OK(pf_close(f));
+}
+
+static int count_holder(void *arg, const struct pf_holder *holder)
+{
+	*(unsigned *)arg += holder->alive;
+	return 0;
+}
+
+static unsigned holders(void)
+{
+	unsigned n = 0;
+
+	OK(pf_holders(pool, count_holder, &n));
+	return n;
+}
+
+static void test(void (*body)(void), const char *name)
+{
+	path = pool_make("pool", 8);
+	pool = pool_open(path);
+	pf_pool_set_lock_limit(pool, LIMIT_MS);
+	pattern_file(pool, "a", 4 * PAGE, 5);
+	body();
+	for (unsigned i = 0; i < count; i++) {
+		if (actors[i].pid)
+			test_kill(actors[i].pid);
+		close(actors[i].reached);
+		close(actors[i].go);
+		close(actors[i].finished);
+	}
+	count = 0;
+	pool_check(pool, name);
+	pool_empty(pool, name);
+	OK(pf_pool_close(pool));
+	must(unlink(path) == 0);
+	printf("%s\n", name);
+}
+
+/* ---- holds ------------------------------------------------------------------------------------------ */
+
+/* no_revalidate: between look-up and count the page has become another file's. */
+static void page_of_another_file(void)
+{
+	struct actor *getter;
+
+	fill("fill", 0);
+	getter = stop_at(open_a, pin_a, "enter: intent");
+	open_a(pool);
+	OK(shorten_a(pool));
+	OK(pf_close(a_file));
+	take_all_as_b();
+	must_be(finish(getter), -PF_EHOLE);
+	verify_b();
+}
+
+/* no_wait, leave_early: a recount while a living process has counted and not accounted. */
+static void recount_beside_a_get(void)
+{
+	struct actor *getter;
+
+	die_at(open_a, pin_a, "get: counted");
+	getter = stop_at(open_a, pin_a, "get: look again");
+	OK(pf_reap(pool));
+	OK(finish(getter));
+	pool_check(pool, "a recount beside a get");
+	must_be(holders(), 1);
+}
+
+/* ignore_flag: a get while somebody recounts. */
+static void get_beside_a_recount(void)
+{
+	struct actor *getter, *recounter;
+
+	die_at(open_a, pin_a, "get: counted");
+	recounter = stop_at(NULL, pf_reap, "recount: words loaded");
+	getter = stop_at(open_a, pin_a, "get: counted");
+	OK(finish(recounter));
+	OK(finish(getter));
+	pool_check(pool, "a get beside a recount");
+	must_be(holders(), 1);
+}
+
+/* recount_forgets: what a process may have held when it died goes to quarantine, also if its hold was un-accounted already. */
+static void recounted_pages_are_quarantined(void)
+{
+	struct pf_region region;
+
+	OK(pf_regions(pool, &region, 1)); /* so that they stay there */
+	die_at(pin_and_unlink_a, unpin_a, "put: un-accounted");
+	OK(pf_reap(pool));
+	must_be(pool_info(pool).pages_quarantine, 4);
+	OK(pf_pool_close(pool));
+	pool = pool_open(path);
+}
+
+/* no_wake: the last put wakes who waits; otherwise it sleeps until it looks by itself. */
+static void last_put_wakes(void)
+{
+	struct actor *waiter;
+	unsigned late = 0;
+
+	for (unsigned i = 0; i < 25; i++) {
+		double since;
+
+		pattern_file(pool, "a", 4 * PAGE, 5);
+		open_a(pool);
+		OK(pin_a(pool));
+		waiter = stop_at(open_a, wait_for_a, "break: range locked");
+		test_gate_open(waiter->go);
+		for (double end = now() + 0.002; now() < end;) /* it falls asleep */
+			must(!test_gate_try(waiter->finished));
+		since = now();
+		OK(unpin_a(pool));
+		test_gate_wait(waiter->finished);
+		late += now() - since > 0.004;
+		OK(pf_close(a_file));
+		test_kill(waiter->pid);
+		waiter->pid = 0;
+	}
+	must(late < 13);
+}
+
+/* ---- pages ------------------------------------------------------------------------------------------ */
+
+/* rel_no_gen: a dead truncation is resolved when its page is in another file. */
+static void late_release(void)
+{
+	fill("fill", 0);
+	die_at(open_a, shorten_a, "remove: done");
+	take_all_as_b();
+	OK(pf_reap(pool));
+	pool_check(pool, "a late release");
+	verify_b();
+}
+
+/* repair_no_bump: a dead allocation is resolved when its page is in another file. */
+static void late_allocation(void)
+{
+	fill("fill", 1);
+	die_at(open_a, append_to_a, "take: record");
+	take_all_as_b();
+	OK(pf_reap(pool));
+	pool_check(pool, "a late allocation");
+	verify_b();
+}
+
+/* A transaction is replayed late, when the file has changed again. */
+static void late_replay(const char *step)
+{
+	struct actor *replayer;
+	struct pf_stat stat;
+	int rc;
+
+	die_at(open_a, stretch_a, "journal: committed");
+	replayer = stop_at(NULL, pf_reap, step);
+	rc = pf_open(pool, "a", PF_O_RDWR, 0, &a_file);
+	if (rc == 0)
+		OK(pf_truncate(a_file, 7, PF_DETACH, 0));
+	OK(finish(replayer));
+	if (rc < 0) {
+		open_a(pool);
+		OK(pf_truncate(a_file, 7, PF_DETACH, 0));
+	}
+	OK(pf_stat(a_file, &stat));
+	must_be(stat.size, 7);
+	OK(pf_close(a_file));
+}
+
+/* lane_no_wait */
+static void replay_taken_over(void)
+{
+	late_replay("journal: taken over");
+}
+
+/* lane_no_takeover */
+static void replay_begun(void)
+{
+	late_replay("journal: applied one");
+}
+
+/* ---- slots ------------------------------------------------------------------------------------------ */
+
+/* A slow reaper, the slot reaped by another, and its next process, which keeps its hold. */
+static void slow_reaper(const char *step)
+{
+	struct actor *reaper, *next;
+
+	die_at(open_a, pin_a, "leave: intent 0");
+	reaper = stop_at(NULL, pf_reap, step);
+	OK(pf_reap(pool));
+	next = start(open_a, pin_a, "", false);
+	test_gate_wait(next->finished);
+	OK(finish(reaper));
+	pool_check(pool, step);
+	must_be(holders(), 1);
+	must_be(pool_info(pool).processes, 3);
+}
+
+/* no_epoch */
+static void slow_declaration_of_death(void)
+{
+	slow_reaper("slot: seen dead");
+}
+
+/* no_recheck */
+static void slow_reap_lock(void)
+{
+	slow_reaper("reap: dead slot");
+}
+
+/* no_reap_lock */
+static void slow_reap(void)
+{
+	slow_reaper("reap: locked");
+}
+
+int main(void)
+{
+	test_dir();
+	actors = mmap(NULL, 64 * sizeof *actors, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	must(actors != MAP_FAILED);
+	test(page_of_another_file, "a page that became another file's is not held");
+	test(recount_beside_a_get, "a recount waits for a get");
+	test(get_beside_a_recount, "a get waits for a recount");
+	test(recounted_pages_are_quarantined, "what a recount gives back is quarantined");
+	test(last_put_wakes, "the last put wakes who waits");
+	test(late_release, "a late release does nothing");
+	test(late_allocation, "a late allocation does nothing");
+	test(replay_taken_over, "a late replay does nothing");
+	test(replay_begun, "one replays at a time");
+	test(slow_declaration_of_death, "a slot's next process is not declared dead");
+	test(slow_reap_lock, "a slot's next process is not reaped");
+	test(slow_reap, "one reaps at a time");
+	return 0;
+}
+#else
+int main(void)
+{
+	skip("this build has no steps; make test-debug has");
+}
+#endif
