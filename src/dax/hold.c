@@ -97,7 +97,8 @@ static bool still_there(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_
 	if (run->pages <= first->pages ? load_acquire(first->place) != first->entry
 				       : !all_there(fs, ino, index, run))
 		return false;
-	return !dax_range_locked(me, fs, ino, index, index + run->pages - 1);
+	return likely(!load_acquire(&fs_state(fs, ino)->range_owner)) ||
+	       !dax_range_locked(me, fs, ino, index, index + run->pages - 1);
 }
 
 static int try_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino,

@@ -62,11 +62,26 @@ static struct spot find(struct fs *fs, uint32_t ino, uint64_t index)
 	return find_in_tree(fs, root, index);
 }
 
+/* The common case, and the hot one: a tree, with a leaf at the index. What is not that is left to find(). */
 entry_t fs_entry_place(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn,
 		       const _Atomic uint64_t **place)
 {
-	struct spot s = find(fs, ino, index);
+	entry_t e = load_acquire(&fs->inodes[ino].root);
+	unsigned level = entry_order(e) + 1;
+	struct spot s;
 
+	if (likely(e && level <= MAP_LEVELS && index < inner_span(level))) {
+		while (entry_kind(e) == ENTRY_TABLE && level && entry_target(e) < fs->super.nodes) {
+			level--;
+			*place = &inner_node(fs, entry_target(e))[inner_slot(index, level)];
+			e = load_acquire(*place);
+		}
+		if (likely(entry_kind(e) == ENTRY_LEAF && level <= 1)) {
+			*pfn = entry_target(e) + (index & (inner_span(level) - 1));
+			return e;
+		}
+	}
+	s = find(fs, ino, index);
 	*pfn = s.pfn;
 	*place = s.place;
 	return s.leaf;
