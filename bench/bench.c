@@ -538,13 +538,30 @@ static void memory_row(const char *name, double ours, double limit)
 	row(name, "KiB", 1024, (struct figure){ours, 0}, "limit", limit);
 }
 
+/* What the runtime grows by for each process more, here each attach more. */
+static double memory_of_a_slot(const char *path, pf_pool *pool)
+{
+	enum { MORE = 64 };
+	pf_pool *more[MORE];
+	struct pf_info before, after;
+
+	pf_info(pool, &before);
+	for (int i = 0; i < MORE; i++)
+		if (pf_pool_open(path, 0, &more[i]) < 0)
+			die("attach");
+	pf_info(pool, &after);
+	for (int i = 0; i < MORE; i++)
+		pf_pool_close(more[i]);
+	return ((double)after.runtime_bytes - (double)before.runtime_bytes) / MORE;
+}
+
 static void bench_memory(void)
 {
 	struct pf_mkfs_options o = {.size = GIB},
 			       huge = {.size = 1024 * GIB, .flags = PF_MKFS_SPARSE};
 	struct pf_info info;
 	char path[128];
-	pf_pool *pool, *second;
+	pf_pool *pool;
 	pf_file *file;
 
 	snprintf(path, sizeof path, "%s/pool1g", dir);
@@ -554,15 +571,7 @@ static void bench_memory(void)
 		die("fill");
 	memory_row("runtime_1g_full", (double)info.runtime_bytes,
 		   0.017 * (double)GIB + (double)MIB);
-	if (pf_pool_open(path, 0, &second) < 0)
-		die("second");
-	{
-		double before = (double)info.runtime_bytes;
-
-		pf_info(pool, &info);
-		memory_row("runtime_slot", (double)info.runtime_bytes - before, 65536);
-	}
-	pf_pool_close(second);
+	memory_row("runtime_slot", memory_of_a_slot(path, pool), 65536);
 	pf_pool_close(pool);
 	unlink(path);
 	if (pf_mkfs(path, &huge) < 0 || pf_pool_open(path, 0, &pool) < 0 ||
