@@ -35,7 +35,7 @@ void attach_write_use(struct rt *rt, struct use_format use);
 /* make.c. Media lock: a new runtime, built and READY, in which we have a slot. The old one, if there was one, is nobody's. */
 int attach_make(struct attach *a);
 
-/* detach.c. False: a thread ended inside a call, and what it left must be settled by who reaps the slot. */
+/* detach.c. False: a thread ended inside a call, or a handle could not be given back: that is for who reaps the slot. */
 bool attach_release_rows(struct rt *rt);
 
 #endif

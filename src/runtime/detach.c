@@ -10,10 +10,25 @@
 #include "base/sys.h"
 #include "runtime/attach.h"
 
+/* Every row is free, and every handle was given back: a stopped process may have the lock that is needed for one. */
+static bool slot_settled(struct rt *rt)
+{
+	for (struct rt_chunk *c = rt_chunks(rt, rt->slot, RT_CHUNK_ROWS); c;
+	     c = rt_chunk_next(rt, c))
+		for (unsigned i = 0; i < RT_ROWS; i++)
+			if (load_acquire(&c->rows[i].state) != RT_ROW_FREE)
+				return false;
+	for (struct rt_chunk *c = rt_chunks(rt, rt->slot, RT_CHUNK_HANDLES); c;
+	     c = rt_chunk_next(rt, c))
+		for (unsigned i = 0; i < RT_HANDLES; i++)
+			if (load_acquire(&c->handles[i]))
+				return false;
+	return true;
+}
+
 bool attach_release_rows(struct rt *rt)
 {
 	struct rt_self *me;
-	bool clean = true;
 
 	pthread_mutex_lock(&local_all); /* threads that end meanwhile */
 	pthread_mutex_lock(&rt->local->mutex);
@@ -24,11 +39,7 @@ bool attach_release_rows(struct rt *rt)
 	}
 	pthread_mutex_unlock(&rt->local->mutex);
 	pthread_mutex_unlock(&local_all);
-	for (struct rt_chunk *c = rt_chunks(rt, rt->slot, RT_CHUNK_ROWS); c;
-	     c = rt_chunk_next(rt, c))
-		for (unsigned i = 0; i < RT_ROWS; i++)
-			clean &= load_acquire(&c->rows[i].state) == RT_ROW_FREE;
-	return clean;
+	return slot_settled(rt);
 }
 
 /* Media lock, CLOSING, and nobody else is in. */

@@ -74,7 +74,7 @@ int rt_attach(struct dev *dev, void *head, bool writable, int runtime_fd,
 int rt_in_use(struct dev *dev, const void *head);
 /* Makes the runtime of a memfd pool, empty: the first attach builds it. */
 int rt_make_memfd(int *runtime_fd);
-/* The slot must have no holds and handles left. If it is the last one, `finish` runs under the media's lock:
+/* The slot has no holds left. If it has handles, it is left to who reaps it. If it is the last one, `finish` runs under the media's lock:
  * 0 from it marks the media clean and removes the runtime; positive leaves both for the next attach. */
 void rt_detach(struct rt *rt, int (*finish)(void *arg, struct rt_self *me), void *arg);
 
