@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "box.h"
 #include "pool.h"
 
 #define WORKERS 4u
@@ -184,6 +185,9 @@ static int work(void *arg)
 	w.wanted = malloc(PIECE);
 	must(w.bytes && w.wanted);
 	OK(pf_pool_open(path, test_below(&w.chance, 2) ? PF_POOL_NO_THREAD : 0, &w.pool));
+	/* With steps, some die of themselves in the middle of things, and stay unburied for a while. */
+	if (test_below(&w.chance, 2))
+		box_kill_at((long)test_below(&w.chance, 3000));
 	for (;;)
 		one_thing(&w);
 }
