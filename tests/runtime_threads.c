@@ -164,6 +164,35 @@ static void raw_end(void)
 	settle();
 }
 
+static bool came_through;
+
+/* Attach, records and detach have no cancellation points, at which locks and memory would be lost. */
+static void *is_cancelled(void *arg)
+{
+	struct media own;
+
+	pthread_cancel(pthread_self());
+	must_be(media_attach(arg, 0, &own), 0);
+	for (unsigned i = 0; i < 20 * RT_HOLDS; i++)
+		must(rt_hold_get(media_self(&own)) != NULL);
+	media_detach(&own);
+	must(rt_hold_get(media_self(&m)) != NULL);
+	came_through = true;
+	pthread_testcancel();
+	return NULL;
+}
+
+static void cancelled(void)
+{
+	void *result;
+	pthread_t id;
+
+	must(pthread_create(&id, NULL, is_cancelled, (void *)(uintptr_t)test_path("pool")) == 0);
+	must(pthread_join(id, &result) == 0);
+	must(came_through && result == PTHREAD_CANCELED);
+	must_be(rows(RT_ROW_LIVE), 1);
+}
+
 static unsigned dead_slot;
 
 static void *ends_reaping(void *arg)
@@ -237,6 +266,7 @@ int main(void)
 	many();
 	destructors();
 	run(many_attaches, 1);
+	cancelled();
 	dead_rows(&other);
 	reaping();
 	detached_in_a_call(&other);

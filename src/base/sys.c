@@ -2,6 +2,7 @@
 #include "base/sys.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -24,6 +25,18 @@ long sys_calls(void)
 	return atomic_load(&calls);
 }
 
+/* Not a cancellation point: locks and memory would stay with a thread that ends in a call of ours. */
+#define whole(call)                                                           \
+	__extension__({                                                       \
+		int whole_state;                                              \
+		__typeof__(call) whole_rc;                                    \
+                                                                              \
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &whole_state); \
+		whole_rc = (call);                                            \
+		pthread_setcancelstate(whole_state, NULL);                    \
+		whole_rc;                                                     \
+	})
+
 static int fails(void)
 {
 	long n = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1;
@@ -44,17 +57,17 @@ static int refused(int error)
 
 int sys_open(const char *path, int flags, mode_t mode)
 {
-	return fails() ? -1 : open(path, flags, mode);
+	return fails() ? -1 : whole(open(path, flags, mode));
 }
 
 int sys_openat(int dir, const char *name, int flags, mode_t mode)
 {
-	return fails() ? -1 : openat(dir, name, flags, mode);
+	return fails() ? -1 : whole(openat(dir, name, flags, mode));
 }
 
 int sys_close(int fd)
 {
-	return close(fd);
+	return whole(close(fd));
 }
 
 int sys_fcntl(int fd, int command, void *argument)
@@ -95,7 +108,7 @@ int sys_fallocate(int fd, int mode, off_t offset, off_t length)
 	if (fails() || refused(stand_in_refuses_fallocate(fd, mode)))
 		return -1;
 	do
-		rc = fallocate(fd, mode, offset, length);
+		rc = whole(fallocate(fd, mode, offset, length));
 	while (rc < 0 && errno == EINTR); /* tmpfs gives up, and undoes, for any signal */
 	return rc;
 }
@@ -112,13 +125,16 @@ int sys_memfd_create(const char *name, unsigned flags)
 
 ssize_t sys_pread(int fd, void *buffer, size_t length, off_t offset)
 {
-	return fails() || refused(stand_in_refuses_io(fd)) ? -1 : pread(fd, buffer, length, offset);
+	return fails() || refused(stand_in_refuses_io(fd))
+		       ? -1
+		       : whole(pread(fd, buffer, length, offset));
 }
 
 ssize_t sys_pwrite(int fd, const void *buffer, size_t length, off_t offset)
 {
-	return fails() || refused(stand_in_refuses_io(fd)) ? -1
-							   : pwrite(fd, buffer, length, offset);
+	return fails() || refused(stand_in_refuses_io(fd))
+		       ? -1
+		       : whole(pwrite(fd, buffer, length, offset));
 }
 
 void *sys_mmap(void *address, size_t length, int prot, int flags, int fd, off_t offset)

@@ -1,6 +1,6 @@
 /*
  * Every system call and allocation that can fail goes through here, so that a test can make the Nth
- * one fail. Names and results are those of the call without "sys_".
+ * one fail. Names and results are those of the call without "sys_". None is a cancellation point.
  */
 #ifndef BASE_SYS_H
 #define BASE_SYS_H

@@ -149,11 +149,33 @@ static int attach(struct attach *a)
 	return rc == -PF_EAGAIN ? err(PF_EBUILDING, "%s", a->rt->dev->path) : rc;
 }
 
+static int attach_in_directory(struct attach *a)
+{
+	int rc = 0;
+
+	identity_now(&a->now);
+	if (a->memfd < 0 && a->rt->dev->ops == &dev_memfd)
+		rc = err(PF_EMEMFD, NULL);
+	else if (a->memfd < 0)
+		rc = a->dir = identity_directory(a->dir_path, sizeof a->dir_path);
+	if (rc >= 0)
+		rc = local_open(a->rt);
+	if (rc >= 0) {
+		rc = attach(a);
+		if (rc < 0)
+			local_close(a->rt);
+	}
+	if (a->dir >= 0)
+		sys_close(a->dir);
+	return rc;
+}
+
+/* Not to be cancelled: the media's lock would stay with the process. */
 int rt_attach(struct dev *dev, void *head, bool writable, int runtime_fd,
 	      const struct rt_plan *plan, struct rt **out)
 {
 	struct attach a = {.plan = plan, .memfd = runtime_fd, .dir = -1};
-	int rc = 0;
+	int rc, cancel;
 
 	a.rt = sys_calloc(1, sizeof *a.rt);
 	if (!a.rt)
@@ -163,20 +185,9 @@ int rt_attach(struct dev *dev, void *head, bool writable, int runtime_fd,
 			    .dev_head = head,
 			    .fd = -1,
 			    .lock_limit_ms = 1000};
-	identity_now(&a.now);
-	if (runtime_fd < 0 && dev->ops == &dev_memfd)
-		rc = err(PF_EMEMFD, NULL);
-	else if (runtime_fd < 0)
-		rc = a.dir = identity_directory(a.dir_path, sizeof a.dir_path);
-	if (rc >= 0)
-		rc = local_open(a.rt);
-	if (rc >= 0) {
-		rc = attach(&a);
-		if (rc < 0)
-			local_close(a.rt);
-	}
-	if (a.dir >= 0)
-		sys_close(a.dir);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	rc = attach_in_directory(&a);
+	pthread_setcancelstate(cancel, NULL);
 	if (rc < 0) {
 		free(a.rt);
 		return rc;

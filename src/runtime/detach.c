@@ -90,6 +90,9 @@ static void end_if_last(struct rt *rt, int (*finish)(void *arg, struct rt_self *
 
 void rt_detach(struct rt *rt, int (*finish)(void *arg, struct rt_self *me), void *arg)
 {
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	if (!rt_forked(rt)) {
 		if (attach_release_rows(rt)) {
 			slot_release(rt);
@@ -101,5 +104,6 @@ void rt_detach(struct rt *rt, int (*finish)(void *arg, struct rt_self *me), void
 		attach_unmap(rt); /* and with it the liveness lock */
 	}
 	local_close(rt);
+	pthread_setcancelstate(cancel, NULL);
 	free(rt);
 }

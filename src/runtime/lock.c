@@ -56,7 +56,7 @@ bool rt_pid_stopped(unsigned pid)
 	FILE *f;
 
 	snprintf(path, sizeof path, "/proc/%u/stat", pid);
-	f = fopen(path, "re");
+	f = fopen(path, "rce"); /* c: not a cancellation point */
 	if (!f)
 		return false;
 	n = fread(stat, 1, sizeof stat - 1, f);
