@@ -66,11 +66,12 @@ static bool holder_of(struct layout *l, const struct busy *busy, unsigned *pid)
 	return false;
 }
 
-/* A process is dead whose holds have not been given back. */
+/* A process is dead whose holds have not been given back, and it is time to try that. */
 static bool somebody_died(struct layout *l)
 {
 	for (unsigned s = 0; s < rt_slots_used(l->rt); s++)
-		if (rt_slot_bury(l->rt, s))
+		if (rt_slot_bury(l->rt, s) &&
+		    clock_mono() >= load_relaxed(&rt_slot_at(l->rt, s)->retry))
 			return true;
 	return false;
 }

@@ -283,10 +283,8 @@ static void look_after_limbo(struct pages *p)
 	cas(&p->rt->header->limbo, &v, 0);
 }
 
-int alloc_lock(struct rt_self *me, struct pages *p)
+static int finish_lock(struct pages *p, int rc)
 {
-	int rc = rt_lock(me, &p->zone->lock);
-
 	if (rc < 0)
 		return rc;
 #ifdef PF_BREAK_NO_REPAIR
@@ -297,6 +295,18 @@ int alloc_lock(struct rt_self *me, struct pages *p)
 #endif
 	look_after_limbo(p);
 	return 0;
+}
+
+int alloc_lock(struct rt_self *me, struct pages *p)
+{
+	return finish_lock(p, rt_lock(me, &p->zone->lock));
+}
+
+/* Not waited for where somebody has waited in vain: who gets it next looks after all that is in limbo. */
+static int lock_or_limbo(struct rt_self *me, struct pages *p)
+{
+	return load_acquire(&p->rt->header->limbo) ? finish_lock(p, rt_trylock(me, &p->zone->lock))
+						   : alloc_lock(me, p);
 }
 
 void alloc_unlock(struct rt_self *me, struct pages *p)
@@ -334,7 +344,7 @@ void page_finish(struct rt_self *me, struct pages *p, uint64_t head)
 	if (word_count(w) ||
 	    (word_state(w) != PAGE_ORPHAN && !(word_state(w) == PAGE_IN_FILE && w & WORD_P)))
 		return;
-	if (alloc_lock(me, p) < 0) {
+	if (lock_or_limbo(me, p) < 0) {
 		atomic_fetch_add_explicit(&p->rt->header->limbo, 1, memory_order_acq_rel);
 		return;
 	}

@@ -150,7 +150,7 @@ static int find_row(struct rt_self *me)
 		for (unsigned i = 0; i < n; i++)
 			if (claim(me, i))
 				return 0;
-		if (n >= 65536 - RT_ROWS)
+		if (n + RT_ROWS > RT_ROWS_MAX)
 			return err(PF_ETOOMANY, "%u threads", n);
 		me->owner = rt_owner_make(me->rt->slot, 0xffff, me->rt->epoch);
 		if (!arena_chunk(me, me->rt->slot, RT_CHUNK_ROWS, &rc))

@@ -26,8 +26,10 @@
 #define RT_VERSION 1u
 #define RT_SLOTS   2048u
 #define RT_CHUNK   4096u
-#define RT_ROWS    31u  /* per chunk, 128 bytes each */
-#define RT_HOLDS   63u  /* per chunk, 64 bytes each */
+#define RT_ROWS    31u /* per chunk, 128 bytes each */
+#define RT_ROWS_MAX \
+	32768u         /* of one slot: the highest bit of a row in an owner word is the journal's */
+#define RT_HOLDS   63u /* per chunk, 64 bytes each */
 #define RT_HANDLES 504u /* per chunk, 8 bytes each */
 #define RT_FOLIOS  512u /* that one section, and one hold record, covers at most */
 
