@@ -199,10 +199,11 @@ enum pf_policy {
 	PF_TRY,    /* -PF_EHELD, naming the holders, if somebody holds them */
 };
 
-/* Sets the size. What is cut off leaves the file; what is added reads as zeros. `timeout_ms` is for
+/* Sets the size. What is cut off leaves the file; what is added reads as zeros. Pages leave as they are, for their holders; a page in which
+ * the file ended and now goes on stays, and the bytes added in it are zeroed in place. `timeout_ms` is for
  * PF_WAIT; negative: no limit. Errors: -PF_EHELD, -PF_EHELDTIME, -PF_EREADONLY, -PF_EFILESIZE. */
 int pf_truncate(pf_file *file, uint64_t size, enum pf_policy policy, int timeout_ms);
-/* Makes a hole: the bytes read as zeros afterwards, whole pages leave the file. Errors as above. */
+/* Makes a hole: the bytes read as zeros afterwards. Whole pages leave the file; parts of pages are zeroed in place. Errors as above. */
 int pf_punch(pf_file *file, uint64_t offset, uint64_t length, enum pf_policy policy,
 	     int timeout_ms);
 /* Allocates pages for the range, zeroed where there were none, and extends the size to cover it.

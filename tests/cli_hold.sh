@@ -37,6 +37,16 @@ for kind in map pin; do
 	printf n | dd of="$p" bs=1 seek="$at" conv=notrunc 2>/dev/null
 done
 
+# cut inside a page, removed, replaced: the held bytes are what they were
+holds "$p:/file" --longterm --verify
+expect 0 truncate "$p:/file" 1000001
+expect 0 truncate "$p:/file" 5000
+expect 0 cp "$dir/file" "$p:/file"
+expect 0 truncate "$p:/file" 0
+kill -TERM $holder
+ends $holder 0
+expect 0 cp "$dir/file" "$p:/file"
+
 expect 1 hold "$p:/nothing" --map
 complains 'no such file'
 expect 1 hold "$p:/file" --map --offset 4M
