@@ -17,6 +17,13 @@ static const bool may_end_raw = false;
 static const bool may_end_raw = true;
 #endif
 
+/* AddressSanitizer of gcc 12 takes what a cancelled thread leaves on its stack for an error. */
+#ifdef __SANITIZE_ADDRESS__
+static const bool may_be_cancelled = false;
+#else
+static const bool may_be_cancelled = true;
+#endif
+
 static struct media m;
 static pthread_barrier_t barrier;
 
@@ -266,7 +273,8 @@ int main(void)
 	many();
 	destructors();
 	run(many_attaches, 1);
-	cancelled();
+	if (may_be_cancelled)
+		cancelled();
 	dead_rows(&other);
 	reaping();
 	detached_in_a_call(&other);
