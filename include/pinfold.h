@@ -274,7 +274,8 @@ struct pf_region {
 };
 /* Fills at most `max` regions, returns how many there are. From this call until this process closes
  * the pool, memory of killed processes waits for the quarantine time instead of being replaced at
- * once, because a registration of the whole pool would keep the old memory. */
+ * once, because a registration of the whole pool would keep the old memory. Waits for who is replacing
+ * memory. Errors: -PF_ESTOPPED, -PF_ELOCKTIME: do not register then. */
 int pf_regions(pf_pool *pool, struct pf_region *regions, unsigned max);
 
 /* ---- who holds what ------------------------------------------------------------------------- */

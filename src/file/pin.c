@@ -101,11 +101,18 @@ int pf_unpin(pf_pin *pin)
 
 int pf_regions(pf_pool *pool, struct pf_region *regions, unsigned max)
 {
-	struct rt *rt = pool->layout.rt;
+	struct rt_lock *discard = &pool->layout.pages.zone->discard;
+	struct rt_self *me = pool_self(pool);
+	int rc;
 
-	if (!pool_self(pool))
+	if (!me)
 		return rt_self_error();
-	store_release(&rt_slot_at(rt, rt->slot)->registered, 1);
+	store_release(&rt_slot_at(me->rt, me->rt->slot)->registered, 1);
+	/* A discarder that had looked before is done when its lock can be had. */
+	rc = rt_lock(me, discard);
+	if (rc < 0)
+		return rc;
+	rt_unlock(me, discard);
 	if (max)
 		regions[0] = (struct pf_region){pool->data, pool->data_bytes};
 	return 1;
