@@ -336,6 +336,16 @@ static void late_allocation(void)
 	verify_b();
 }
 
+/* no_resolve: a page that was taken for a file and did not become part of it. */
+static void unfinished_allocation(void)
+{
+	uint64_t free = pool_info(pool).pages_free;
+
+	die_at(open_a, append_to_a, "allocate: filled");
+	OK(pf_reap(pool));
+	must_be(pool_info(pool).pages_free, free);
+}
+
 /* A transaction is replayed late, when the file has changed again. */
 static void late_replay(const char *step)
 {
@@ -418,6 +428,7 @@ int main(void)
 	test(recounted_pages_are_quarantined, "what a recount gives back is quarantined");
 	test(last_put_wakes, "the last put wakes who waits");
 	test(late_release, "a late release does nothing");
+	test(unfinished_allocation, "an unfinished allocation is given back");
 	test(late_allocation, "a late allocation does nothing");
 	test(replay_taken_over, "a late replay does nothing");
 	test(replay_begun, "one replays at a time");
