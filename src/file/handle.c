@@ -241,21 +241,17 @@ static int evict_if_unused(struct rt_self *me, struct layout *l, uint32_t ino)
 	return load_relaxed(&fs_state(&l->fs, ino)->opens) ? 0 : layout_evict(me, l, ino);
 }
 
-static int unlink_locked(struct rt_self *me, struct layout *l, const char *name)
+/* The inode of that name, locked, which has lost it; or an error. Names lock. */
+static int64_t unlink_locked(struct rt_self *me, struct layout *l, const char *name)
 {
 	bool sure;
 	uint32_t ino = fs_lookup(&l->fs, name, &sure);
-	int rc;
+	int rc = ino ? layout_lock(me, l, ino) : err(PF_ENOFILE, "%s", name);
 
-	if (!ino)
-		return err(PF_ENOFILE, "%s", name);
-	rc = layout_lock(me, l, ino);
 	if (rc < 0)
 		return rc;
 	fs_unlink(&l->fs, me, ino);
-	rc = evict_if_unused(me, l, ino);
-	layout_unlock(me, l, ino);
-	return rc;
+	return ino;
 }
 
 static int begin_names(struct pf_pool *pool, struct rt_self **me)
@@ -271,14 +267,20 @@ static int begin_names(struct pf_pool *pool, struct rt_self **me)
 int pf_unlink(pf_pool *pool, const char *name)
 {
 	struct rt_self *me;
+	int64_t ino;
 	int rc = fs_name_check(name);
 
 	if (rc >= 0)
 		rc = begin_names(pool, &me);
 	if (rc < 0)
 		return rc;
-	rc = unlink_locked(me, &pool->layout, name);
+	ino = unlink_locked(me, &pool->layout, name);
 	layout_unlock_names(me, &pool->layout);
+	if (ino < 0)
+		return (int)ino;
+	/* Pages go without the names lock, as that may take long. */
+	rc = evict_if_unused(me, &pool->layout, (uint32_t)ino);
+	layout_unlock(me, &pool->layout, (uint32_t)ino);
 	return rc;
 }
 
@@ -296,7 +298,8 @@ static int lock_two(struct rt_self *me, struct layout *l, uint32_t a, uint32_t b
 	return rc;
 }
 
-static int rename_locked(struct rt_self *me, struct layout *l, const char *from, const char *to)
+/* Returns the inode that lost the name `to`, locked; 0: none did; or an error. Names lock. */
+static int64_t rename_locked(struct rt_self *me, struct layout *l, const char *from, const char *to)
 {
 	bool sure;
 	uint32_t ino = fs_lookup(&l->fs, from, &sure), replaced = fs_lookup(&l->fs, to, &sure);
@@ -310,17 +313,14 @@ static int rename_locked(struct rt_self *me, struct layout *l, const char *from,
 	if (rc < 0)
 		return rc;
 	fs_rename(&l->fs, me, ino, to, replaced);
-	if (replaced) {
-		rc = evict_if_unused(me, l, replaced);
-		layout_unlock(me, l, replaced);
-	}
 	layout_unlock(me, l, ino);
-	return rc;
+	return replaced;
 }
 
 int pf_rename(pf_pool *pool, const char *from, const char *to)
 {
 	struct rt_self *me;
+	int64_t replaced;
 	int rc = fs_name_check(from);
 
 	if (rc >= 0)
@@ -329,8 +329,12 @@ int pf_rename(pf_pool *pool, const char *from, const char *to)
 		rc = begin_names(pool, &me);
 	if (rc < 0)
 		return rc;
-	rc = rename_locked(me, &pool->layout, from, to);
+	replaced = rename_locked(me, &pool->layout, from, to);
 	layout_unlock_names(me, &pool->layout);
+	if (replaced <= 0)
+		return (int)replaced;
+	rc = evict_if_unused(me, &pool->layout, (uint32_t)replaced);
+	layout_unlock(me, &pool->layout, (uint32_t)replaced);
 	return rc;
 }
 
