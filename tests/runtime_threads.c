@@ -155,7 +155,7 @@ static void settle(void)
 	     c = rt_chunk_next(m.rt, c))
 		for (unsigned i = 0; i < RT_ROWS; i++)
 			if (load_acquire(&c->rows[i].state) == RT_ROW_DEAD)
-				rt_row_settle(m.rt, &c->rows[i]);
+				rt_row_settle(&c->rows[i]);
 }
 
 static void raw_end(void)
@@ -198,6 +198,32 @@ static void cancelled(void)
 	must(pthread_join(id, &result) == 0);
 	must(came_through && result == PTHREAD_CANCELED);
 	must_be(rows(RT_ROW_LIVE), 1);
+}
+
+static void *ends_with_lock(void *arg)
+{
+	must_be(rt_lock(media_self(&m), &m.shared->locks[3]), 0);
+	return arg;
+}
+
+/* Its row was settled before the next one takes the lock: that one marks the row as dead, which nobody has. */
+static void settled_before_the_lock(void)
+{
+	run(ends_with_lock, 1);
+	must_be(rows(RT_ROW_DEAD), 1);
+	settle();
+	pthread_barrier_init(&barrier, NULL, 11);
+	pthread_t ids[10];
+	for (unsigned i = 0; i < 10; i++)
+		must(pthread_create(&ids[i], NULL, use, NULL) == 0);
+	must_be(rt_lock(media_self(&m), &m.shared->locks[3]), RT_LOCK_REPAIR);
+	rt_unlock(media_self(&m), &m.shared->locks[3]);
+	must_be(rows(RT_ROW_DEAD), 0);
+	pthread_barrier_wait(&barrier);
+	for (unsigned i = 0; i < 10; i++)
+		must(pthread_join(ids[i], NULL) == 0);
+	pthread_barrier_destroy(&barrier);
+	must_be(rows(RT_ROW_DEAD), 0);
 }
 
 static unsigned dead_slot;
@@ -276,6 +302,7 @@ int main(void)
 	if (may_be_cancelled)
 		cancelled();
 	dead_rows(&other);
+	settled_before_the_lock();
 	reaping();
 	detached_in_a_call(&other);
 	media_detach(&other);

@@ -201,7 +201,7 @@ void reap_threads(struct pf_pool *pool, struct rt_self *me)
 				continue;
 			dax_drop(me, &l->pages, &row->read_hold, true);
 			if (page_recount(me, &l->pages, row) == 0)
-				rt_row_settle(l->rt, row);
+				rt_row_settle(row);
 		}
 	store_release(&pool->in_reap, 0);
 }

@@ -59,6 +59,8 @@ int identity_directory(char *path, size_t size);
 
 /* row.c. For a thread that ends; local mutex. False: it ended inside a call, and the row is DEAD now. */
 bool row_release(struct rt_self *me);
+/* A new process has the slot, and with it all rows. */
+void row_unspend(struct rt *rt);
 /* Nothing of it is to be settled by others. */
 bool row_clean(const struct rt_row *row);
 

@@ -137,6 +137,7 @@ static int got(struct rt_self *me, struct rt_lock *lock, int rc)
 	}
 	store_release(&lock->owner, me->owner);
 	me->locks |= 1u << lock->rt_class;
+	me->inode_locks += lock->rt_class == RT_LOCK_INODE;
 	step("lock: taken");
 	return rc == EOWNERDEAD ? RT_LOCK_REPAIR : 0;
 }
@@ -168,7 +169,8 @@ int rt_trylock(struct rt_self *me, struct rt_lock *lock)
 void rt_unlock(struct rt_self *me, struct rt_lock *lock)
 {
 	step("lock: before unlock");
-	me->locks &= ~(1u << lock->rt_class);
+	if (lock->rt_class != RT_LOCK_INODE || --me->inode_locks == 0)
+		me->locks &= ~(1u << lock->rt_class);
 	store_release(&lock->owner, 0);
 	pthread_mutex_unlock(&lock->mutex);
 }

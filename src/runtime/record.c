@@ -137,6 +137,7 @@ static void adopt(struct rt *rt, struct rt_free_list *list, enum rt_chunk_type t
 
 void record_adopt(struct rt *rt)
 {
+	row_unspend(rt);
 	adopt(rt, &rt->local->holds, RT_CHUNK_HOLDS, RT_HOLDS);
 	adopt(rt, &rt->local->handles, RT_CHUNK_HANDLES, RT_HANDLES);
 }

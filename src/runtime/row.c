@@ -13,6 +13,8 @@
 #include "runtime/local.h"
 
 #define CACHED 4u /* attaches that a thread uses at once without a search */
+#define SPENT \
+	UINT32_MAX /* tid of a free row that has no further thread while its process has the slot */
 
 static _Thread_local struct {
 	uint64_t id;
@@ -67,7 +69,8 @@ static void make_key(void)
 	pthread_key_create(&at_exit, thread_ends);
 }
 
-void rt_row_free(struct rt_row *row)
+/* `tid` of the next thread that may have it: 0, or SPENT. */
+static void clear(struct rt_row *row, uint32_t tid)
 {
 	store_relaxed(&row->intent, 0);
 	store_relaxed(&row->read_hold, 0);
@@ -77,8 +80,19 @@ void rt_row_free(struct rt_row *row)
 	store_relaxed(&row->page.set, 0);
 	store_relaxed(&row->node.set, 0);
 	store_relaxed(&row->reaps, 0);
-	store_relaxed(&row->tid, 0);
+	store_relaxed(&row->tid, tid);
 	store_release(&row->state, (uint32_t)RT_ROW_FREE);
+}
+
+void rt_row_free(struct rt_row *row)
+{
+	clear(row, 0);
+}
+
+/* Locks may still name the row as their dead owner: who takes one marks the row as dead, which must not be another thread's by then. */
+void rt_row_settle(struct rt_row *row)
+{
+	clear(row, SPENT);
 }
 
 bool row_clean(const struct rt_row *row)
@@ -89,10 +103,19 @@ bool row_clean(const struct rt_row *row)
 	       !load_acquire(&row->inodes[1]) && !load_acquire(&row->inodes[2]);
 }
 
+void row_unspend(struct rt *rt)
+{
+	for (struct rt_chunk *c = rt_chunks(rt, rt->slot, RT_CHUNK_ROWS); c;
+	     c = rt_chunk_next(rt, c))
+		for (unsigned i = 0; i < RT_ROWS; i++)
+			if (load_relaxed(&c->rows[i].tid) == SPENT)
+				rt_row_free(&c->rows[i]);
+}
+
 /* A thread that was cancelled inside a call leaves a row that others must settle. */
 bool row_release(struct rt_self *me)
 {
-	bool clean = row_clean(me->row);
+	bool clean = !me->locks && row_clean(me->row);
 
 	if (me->free_hold)
 		record_keep(me->rt, me->free_hold);
@@ -121,7 +144,8 @@ static bool claim(struct rt_self *me, unsigned number)
 	struct rt_row *row = local_row(me->rt, me->rt->slot, number);
 	uint32_t state = load_relaxed(&row->state);
 
-	if (state != RT_ROW_FREE || !cas(&row->state, &state, (uint32_t)RT_ROW_LIVE))
+	if (state != RT_ROW_FREE || load_relaxed(&row->tid) == SPENT ||
+	    !cas(&row->state, &state, (uint32_t)RT_ROW_LIVE))
 		return false;
 	store_relaxed(&row->tid, (uint32_t)syscall(SYS_gettid));
 	me->row = row;

@@ -49,7 +49,8 @@ struct rt_self {
 	struct rt_row *row;
 	rt_owner owner;
 	struct rt_hold *free_hold; /* a cache of one, see rt_hold_get() */
-	unsigned locks; /* classes this thread has locked, a bit each (checked in debug builds) */
+	unsigned locks;            /* classes this thread has locked, a bit each */
+	unsigned inode_locks;      /* how many of class RT_LOCK_INODE */
 	struct rt_self *next;
 };
 
@@ -138,14 +139,14 @@ bool rt_reap_lock(struct rt_self *me, unsigned slot, uint32_t epoch);
 void rt_reap_unlock(struct rt_self *me, unsigned slot);
 /* Everything of it has been given back: clears its rows, CAS DEAD -> FREE, epoch + 1. Under the reap lock. */
 void rt_slot_free(struct rt_self *me, unsigned slot);
-/* The owner's slot is not that process any more, or is DEAD, or its row is marked dead. */
+/* The owner's slot is not that process any more, or is DEAD, or its row has no living thread. */
 bool rt_owner_dead(struct rt *rt, rt_owner owner);
 /* A thread of a living process died having a lock: its row may be settled by others. */
 void rt_row_bury(struct rt *rt, rt_owner owner);
 /* The row has been settled (record, node, lane, inodes and intent are clear). */
 void rt_row_free(struct rt_row *row);
-/* The same for a dead row of our own slot: gives back the reap lock that its thread had, whose name its next thread will have. */
-void rt_row_settle(struct rt *rt, struct rt_row *row);
+/* The same for a row whose thread died while its process, ours, lives: no other thread gets it. */
+void rt_row_settle(struct rt_row *row);
 
 /* Walks the chunks of one type of a slot: for (c = rt_chunks(..); c; c = rt_chunk_next(..)). Lock-free. */
 static inline struct rt_chunk *rt_chunk_at(struct rt *rt, uint64_t offset)

@@ -152,7 +152,7 @@ bool rt_owner_dead(struct rt *rt, rt_owner owner)
 	if (rt_slot_epoch(word) != rt_owner_epoch(owner) || rt_slot_state(word) != RT_SLOT_LIVE)
 		return true;
 	row = local_row(rt, rt_owner_slot(owner), rt_owner_row(owner));
-	return row && load_acquire(&row->state) == RT_ROW_DEAD;
+	return row && load_acquire(&row->state) != RT_ROW_LIVE;
 }
 
 bool rt_reap_lock(struct rt_self *me, unsigned slot, uint32_t epoch)
@@ -191,20 +191,6 @@ void rt_reap_unlock(struct rt_self *me, unsigned slot)
 
 	cas(&rt_slot_at(me->rt, slot)->reaper, &owner, 0);
 	store_release(&me->row->reaps, 0);
-}
-
-void rt_row_settle(struct rt *rt, struct rt_row *row)
-{
-	uint32_t slot = load_acquire(&row->reaps);
-
-	if (slot) {
-		_Atomic rt_owner *lock = &rt_slot_at(rt, slot - 1)->reaper;
-		rt_owner reaper = load_acquire(lock);
-
-		if (reaper && local_row(rt, rt_owner_slot(reaper), rt_owner_row(reaper)) == row)
-			cas(lock, &reaper, 0);
-	}
-	rt_row_free(row);
 }
 
 void rt_slot_free(struct rt_self *me, unsigned slot)
