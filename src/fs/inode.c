@@ -138,18 +138,14 @@ static int64_t pick_number(struct fs *fs, struct rt_self *me)
 	return ino;
 }
 
-/* A creator died: a record that is in use may lack its bit. */
+/* A creator died: a record that has a name may lack its bit. Only those: they keep their name while we have the lock. The bit of one that
+ * is being evicted is cleared by who evicts it, before its record is free, and must not come back. */
 void fs_names_repair(struct fs *fs, struct rt_self *me)
 {
 	(void)me;
-	for (uint32_t ino = 1; ino < fs_inodes_high(fs); ino++) {
-		if (is_free(fs, ino))
-			continue;
-		inner_set_bit(inner_inode_bits(fs), ino);
-		if (is_free(fs,
-			    ino)) /* evicted meanwhile, and its bit was cleared before ours was set */
-			inner_clear_bit(inner_inode_bits(fs), ino);
-	}
+	for (uint32_t ino = 1; ino < fs_inodes_high(fs); ino++)
+		if ((load_acquire(&fs->inodes[ino].state) & 0xff) == INODE_NAMED)
+			inner_set_bit(inner_inode_bits(fs), ino);
 	store_release(&fs->shared->names_sequence,
 		      align_up(load_relaxed(&fs->shared->names_sequence), 2));
 }
