@@ -1,5 +1,6 @@
 #!/bin/sh
 # Every function that README.md and docs/ name, as `name()`, and that a comment "code: name" in models/ names, exists in src/ or include/.
+# docs/cli.md has every command with its options.
 # test: suite=short timeout=30
 set -eu
 export LC_ALL=C
@@ -15,5 +16,15 @@ done
 # Links to other files of ours.
 for link in $(cat README.md docs/*.md | grep -o '](\([a-z_/]*\.\(md\|h\|c\)\|LICENSE\))' | tr -d ']()' | sort -u); do
 	[ -f "$link" ] || [ -f "docs/$link" ] || { echo "no such file: $link"; bad=1; }
+done
+# Commands and options of the program.
+for command in $("$PINFOLD" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
+	row=$(grep "^| \`$command " docs/cli.md) || { echo "docs/cli.md lacks $command"; bad=1; }
+	for option in $("$PINFOLD" "$command" --help | grep -o '^  --[a-z]*' | grep -v -e --help); do
+		case $row in
+		*"$option"*) ;;
+		*) echo "docs/cli.md: $command lacks $option"; bad=1 ;;
+		esac
+	done
 done
 exit $bad
