@@ -1,5 +1,6 @@
 /* Threads get rows and give them back when they end; one that ends inside a call leaves a dead row in a living slot. */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -216,6 +217,8 @@ static void settled_before_the_lock(void)
 	pthread_t ids[10];
 	for (unsigned i = 0; i < 10; i++)
 		must(pthread_create(&ids[i], NULL, use, NULL) == 0);
+	while (rows(RT_ROW_LIVE) != 11)
+		sched_yield();
 	must_be(rt_lock(media_self(&m), &m.shared->locks[3]), RT_LOCK_REPAIR);
 	rt_unlock(media_self(&m), &m.shared->locks[3]);
 	must_be(rows(RT_ROW_DEAD), 0);
