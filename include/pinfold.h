@@ -11,7 +11,8 @@
  * last failure of this thread with its particulars (path, pid, range).
  *
  * Threads: every function may be called from any thread, unless it says otherwise. A handle (pool,
- * file, map, pin) may be used by several threads at once but must not be closed while in use.
+ * file, map, pin) may be used by several threads at once but must not be closed while in use. Calls
+ * need up to 48 KiB of stack.
  * Processes: handles belong to the process that opened them. In a forked child every function but
  * pf_strerror, pf_errno and pf_message fails with -PF_EFORKED; the parent is not affected. No function
  * may be called from a signal handler.
@@ -155,8 +156,9 @@ int pf_pool_open_fds(int media_fd, int runtime_fd, unsigned flags, pf_pool **poo
 int pf_in_use(const char *path);
 
 /* Gives back all holds and handles of this process in the pool, and the pool. Maps, pins and files of
- * the pool must not be used afterwards. Pointers into the pool become invalid. The last process to
- * close marks the pool clean. Returns 0, also for NULL. */
+ * the pool must not be used afterwards (unmap and unpin first, or their handles' few bytes stay
+ * allocated). Pointers into the pool become invalid. The last process to close marks the pool clean.
+ * Returns 0, also for NULL. */
 int pf_pool_close(pf_pool *pool);
 
 /* Time limit in milliseconds for locks that a stopped process has (default 1000). For this process. */

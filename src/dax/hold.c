@@ -3,6 +3,7 @@
 #include "dax/dax.h"
 
 #define RETRIES_BEFORE_SETTLING 4u
+#define RETRIES                 10000000u /* each is a change by somebody else, unless the runtime is damaged */
 
 /* The first entry of a run: an order-9 leaf speaks for the rest of its folio, any other for its page. */
 struct first {
@@ -137,6 +138,9 @@ int dax_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, u
 		if (likely(rc != -PF_EAGAIN))
 			return rc;
 		rc = dax_wait_range(me, fs, ino, index, index + max - 1);
+		if (tries == RETRIES)
+			rc = err(PF_ERUNCORRUPT, "page %lu of inode %u never stays where it is",
+				 (unsigned long)index, ino);
 		if (rc == 0 && tries % RETRIES_BEFORE_SETTLING == 0)
 			rc = page_settle(me, p);
 		if (rc < 0)

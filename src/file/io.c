@@ -154,7 +154,8 @@ static ssize_t write_locked(struct rt_self *me, struct layout *l, uint32_t ino, 
 	    s->length > FILE_PAGES_MAX * PAGE_BYTES - s->offset)
 		return err(PF_EFILESIZE, "%lu bytes at %lu", (unsigned long)s->length,
 			   (unsigned long)s->offset);
-	if (dax_range_locked(me, &l->fs, ino, s->offset / PAGE_BYTES,
+	/* From the old end on, if the write is past it: what lies between is made zeros. */
+	if (dax_range_locked(me, &l->fs, ino, MIN(s->offset, attr.size) / PAGE_BYTES,
 			     (s->offset + s->length - 1) / PAGE_BYTES))
 		return -PF_EAGAIN;
 	rc = layout_extend(me, l, ino, attr.size, s->offset);
@@ -351,7 +352,8 @@ static int allocate_locked(struct rt_self *me, struct layout *l, uint32_t ino, u
 	struct inode_attr attr;
 	int rc = fs_attr(&l->fs, ino, &attr);
 
-	if (rc == 0 && dax_range_locked(me, &l->fs, ino, first, end - 1))
+	if (rc == 0 &&
+	    dax_range_locked(me, &l->fs, ino, MIN(first, attr.size / PAGE_BYTES), end - 1))
 		rc = -PF_EAGAIN;
 	if (rc == 0)
 		rc = layout_extend(me, l, ino, attr.size, offset + length);

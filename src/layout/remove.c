@@ -8,6 +8,8 @@
 #include "base/err.h"
 #include "layout/inner.h"
 
+#define SETTLES 1000u /* of a page without a folio: a split under way is over at the first */
+
 /* What leaves in one step: pages of one folio, contiguous in the file. */
 struct piece {
 	uint64_t index, pfn, pages;
@@ -93,8 +95,12 @@ static int find_piece(struct rt_self *me, struct layout *l, uint32_t ino, uint64
 	entry_t e = fs_entry(&l->fs, ino, piece->index, &piece->pfn);
 	uint64_t pfn;
 
-	while (!page_head(&l->pages, piece->pfn, entry_order(e), &piece->head, &piece->word)) {
-		int rc = page_settle(me, &l->pages);
+	for (unsigned tries = 0;
+	     !page_head(&l->pages, piece->pfn, entry_order(e), &piece->head, &piece->word);
+	     tries++) {
+		int rc = tries < SETTLES ? page_settle(me, &l->pages)
+					 : err(PF_ERUNCORRUPT, "page %lu of inode %u is free",
+					       (unsigned long)piece->pfn, ino);
 
 		if (rc < 0)
 			return rc;

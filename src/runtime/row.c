@@ -312,6 +312,12 @@ void rt_row_bury(struct rt *rt, rt_owner owner)
 	if (rt_slot_epoch(load_acquire(&rt_slot_at(rt, slot)->word)) != rt_owner_epoch(owner))
 		return;
 	row = local_row(rt, slot, rt_owner_row(owner));
-	if (row)
-		cas(&row->state, &live, (uint32_t)RT_ROW_DEAD);
+	if (!row || !cas(&row->state, &live, (uint32_t)RT_ROW_DEAD))
+		return;
+	/* Reaped and taken by another process meanwhile: the row is that one's, and lives. */
+	if (rt_slot_epoch(load_acquire(&rt_slot_at(rt, slot)->word)) != rt_owner_epoch(owner)) {
+		uint32_t dead = RT_ROW_DEAD;
+
+		cas(&row->state, &dead, (uint32_t)RT_ROW_LIVE);
+	}
 }
