@@ -267,6 +267,23 @@ static void directories(void)
 	setenv("PINFOLD_RUNTIME_DIR", test_dir(), 1);
 }
 
+/* A relative one, and the program goes elsewhere. */
+static int relative_directory(void *unused)
+{
+	struct media m;
+
+	(void)unused;
+	must_be(chdir(test_dir()), 0);
+	must_be(mkdir("relative", 0700), 0);
+	setenv("PINFOLD_RUNTIME_DIR", "relative", 1);
+	must_be(media_attach(path, 0, &m), 0);
+	must_be(media_files("relative"), 1);
+	must_be(chdir("/"), 0);
+	media_detach(&m);
+	must_be(media_files(test_path("relative")), 0);
+	return 0;
+}
+
 static int fds[2];
 
 static int join_fds(void *arg)
@@ -333,6 +350,7 @@ int main(void)
 	damaged_records();
 	readonly();
 	directories();
+	must_be(test_in_child(relative_directory, NULL), 0);
 	memfd();
 	modes();
 	return 0;

@@ -39,22 +39,44 @@ void identity_now(struct use_format *use)
 	read_id("/proc/sys/kernel/random/boot_id", use->boot);
 }
 
-int identity_directory(char *path, size_t size)
+/* Absolute: the runtime's file is removed by its path, when the program may have changed its directory. */
+static int name_directory(char *path, size_t size)
 {
 	const char *dir = getenv("PINFOLD_RUNTIME_DIR");
-	struct stat st;
-	int fd;
+	size_t n = 0;
 
-	if (snprintf(path, size, "%s", dir && *dir ? dir : "/dev/shm") >= (int)size)
+	if (!dir || !*dir)
+		dir = "/dev/shm";
+	if (*dir != '/') {
+		if (!getcwd(path, size - 1))
+			return err(PF_ERUNDIR, "%s: %s", dir, strerror(errno));
+		n = strlen(path);
+		path[n++] = '/';
+	}
+	if (snprintf(path + n, size - n, "%s", dir) >= (int)(size - n))
 		return err(PF_ERUNDIR, "%s: longer than %zu bytes", dir, size - 1);
+	return 0;
+}
+
+static bool says_directory(int error)
+{
+	return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EACCES ||
+	       error == ENAMETOOLONG;
+}
+
+int identity_directory(char *path, size_t size)
+{
+	struct stat st;
+	int fd, rc = name_directory(path, size);
+
+	if (rc < 0)
+		return rc;
 	fd = sys_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
-		return errno == EMFILE || errno == ENFILE
-			       ? err_errno("%s", path)
-			       : err(PF_ERUNDIR, "%s: %s", path, strerror(errno));
+		return says_directory(errno) ? err(PF_ERUNDIR, "%s: %s", path, strerror(errno))
+					     : err_errno("%s", path);
 	if (sys_fstat(fd, &st) < 0) {
-		int rc = err_errno("%s", path);
-
+		rc = err_errno("%s", path);
 		sys_close(fd);
 		return rc;
 	}

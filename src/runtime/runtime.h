@@ -16,7 +16,8 @@
  * Liveness is an OFD lock on a byte of the runtime's file, on an open description of this attach alone.
  * The kernel drops it after every thread has left the process's memory. A forked child closes its copy
  * of the descriptor; all mappings are excluded from fork; a page that is wiped in children tells
- * rt_self_get() that it runs in one, also after a raw clone().
+ * rt_self_get() that it runs in one, also after a raw clone(). A raw-cloned child keeps its parent's slot
+ * alive until it calls us, executes a program, or ends.
  */
 #ifndef RUNTIME_RUNTIME_H
 #define RUNTIME_RUNTIME_H
