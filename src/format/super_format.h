@@ -6,7 +6,7 @@
  *   page 1        use record, twice (use_format.h)
  *   page 2        counters (struct counters_format)
  *   page 16       superblock, the copy
- *   lanes         journal lanes
+ *   lanes         journal lanes: LANES, or an eighth of them in pools below 64 MiB
  *   inodes        inode table, INODE_BYTES each; number 0 is not used
  *   names         hash buckets of file names, 8 bytes each
  *   nodes         nodes of the files' maps, a page each; number 0 is not used

@@ -120,7 +120,8 @@ int fs_list(struct fs *fs, int (*each)(void *arg, uint32_t ino, const struct ino
 /* ---- the map ------------------------------------------------------------------------------------- */
 
 /* The entry that maps page `index`: a leaf or 0. No lock; acquire. For an order-9 leaf of a level-1 node, *pfn is the page
- * at `index` itself, not the block's first. Damaged entries read as empty (fsck and fs_build name them). The order of an
+ * at `index` itself, not the block's first.
+ * Entries were checked when the pool was opened (fs_build) and are trusted from then on. The order of an
  * entry of a level-0 node is at most 8: order 9 means a leaf of level 1. */
 entry_t fs_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn);
 /* The same, and the word that the entry is in. While the file is open that word is its only place, but for a transaction that is

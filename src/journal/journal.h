@@ -6,7 +6,8 @@
  *
  * 1. the records are written and written back; 2. the commit word is stored and written back: from here on
  * the transaction will be applied; 3. the words are stored in their places and written back; 4. the commit
- * word becomes 0. The crc covers count, sequence and records: a torn or old lane is no transaction.
+ * word becomes 0, and that is written back before the locks are given back: an old transaction is never replayed over a newer
+ * one. The crc covers sequence and records: a torn or old lane is no transaction.
  * The same replay serves a power cut (journal_recover) and a dead row (journal_settle). A row borrows a lane
  * for a transaction; the inode locks that cover the words are held until it is given back, so no two live
  * lanes name the same bytes. docs/protocol.md section 8, models/lane.pml.
