@@ -105,7 +105,8 @@ uint32_t fs_lookup(struct fs *fs, const char *name, bool *sure);
 /* Repairs after the names lock's owner died: the inode bitmap. Names lock. */
 void fs_names_repair(struct fs *fs, struct rt_self *me);
 /* A free inode becomes NAMED with this name, size 0, next generation, in one transaction. Its fs_inode is filled and its lock
- * initialised. Names lock; the name is not there. Returns the number, or -PF_ENOINODES, -PF_ERUNSPACE. */
+ * initialised. Names lock; the name is not there. Returns the number, or -PF_ENOINODES, -PF_ERUNSPACE; -PF_EAGAIN: the free numbers
+ * are what dead processes were freeing, to be reaped first. */
 int64_t fs_create(struct fs *fs, struct rt_self *me, const char *name, uint32_t mode, uint32_t uid,
 		  uint32_t gid);
 /* Takes the name away: NAMED -> UNNAMED. Names lock and inode lock. */

@@ -6,6 +6,8 @@
 #include "base/step.h"
 #include "fs/inner.h"
 
+#define NUMBERS_TRIED 64u /* whose locks are not to be had, before the dead are reaped */
+
 /* ---- attributes ------------------------------------------------------------------------------------ */
 
 int fs_attr(struct fs *fs, uint32_t ino, struct inode_attr *attr)
@@ -253,10 +255,38 @@ static void new_attr(struct fs *fs, uint32_t ino, const char *name, uint32_t mod
 	attr->mtime = attr->ctime = attr->btime = clock_now();
 }
 
+/* A free record under its lock. Whoever freed it may have died with the transaction half applied: settling that later would write the old record over
+ * the new one. Such a number is passed over; the lock says so, or the word that a repair is still to be done. */
+static bool lock_free(struct fs *fs, struct rt_self *me, uint32_t ino)
+{
+	struct fs_inode *state = fs_state(fs, ino);
+	int rc = rt_trylock(me, &state->lock);
+
+	if (rc < 0)
+		return false;
+	if (rc == RT_LOCK_REPAIR)
+		store_release(&state->unsettled, 1);
+	if (!load_relaxed(&state->unsettled) && is_free(fs, ino))
+		return true;
+	rt_unlock(me, &state->lock);
+	return false;
+}
+
+static int64_t pick_locked(struct fs *fs, struct rt_self *me)
+{
+	for (unsigned tries = 0; tries < NUMBERS_TRIED; tries++) {
+		int64_t ino = pick_number(fs, me);
+
+		if (ino < 0 || lock_free(fs, me, (uint32_t)ino))
+			return ino;
+	}
+	return -PF_EAGAIN;
+}
+
 int64_t fs_create(struct fs *fs, struct rt_self *me, const char *name, uint32_t mode, uint32_t uid,
 		  uint32_t gid)
 {
-	int64_t ino = pick_number(fs, me);
+	int64_t ino = pick_locked(fs, me);
 	struct inode_attr attr;
 	struct journal_tx tx;
 
@@ -272,6 +302,7 @@ int64_t fs_create(struct fs *fs, struct rt_self *me, const char *name, uint32_t 
 	step("fs: created");
 	inner_set_bit(inner_inode_bits(fs), (uint64_t)ino);
 	end_change(fs);
+	rt_unlock(me, &fs_state(fs, (uint32_t)ino)->lock);
 	return ino;
 }
 
