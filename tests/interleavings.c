@@ -21,6 +21,7 @@
 
 #ifdef PF_STEPS
 #define PAGE     PF_PAGE_SIZE
+#define MIB      (1ul << 20)
 #define LIMIT_MS 20u
 
 /* A process that stops at a step, or dies there. */
@@ -291,14 +292,42 @@ static void recounted_pages_are_quarantined(void)
 	pool = pool_open(path);
 }
 
+static void pin_big_and_shorten_it(pf_pool *mine)
+{
+	OK(pf_open(mine, "big", PF_O_RDWR, 0, &a_file));
+	OK(pf_pin_file(a_file, 0, 2 * MIB, 0, &a_pin));
+	OK(pf_truncate(a_file, MIB, PF_DETACH, 0));
+}
+
+/* split_forgets_q, member_drops_q: both halves of what a dead process held, that which has left and that which stayed. */
+static void split_pages_are_quarantined(void)
+{
+	struct pf_region region;
+
+	OK(pf_regions(pool, &region, 1));
+	pattern_file(pool, "big", 2 * MIB, 7);
+	die_at(pin_big_and_shorten_it, unpin_a, "enter: intent");
+	OK(pf_reap(pool));
+	must_be(pool_info(pool).pages_quarantine, MIB / PAGE);
+	OK(pf_unlink(pool, "big"));
+	must_be(pool_info(pool).pages_quarantine, 2 * MIB / PAGE);
+	OK(pf_pool_close(pool));
+	pool = pool_open(path);
+}
+
+static _Atomic bool is_put;
+
 /* Sleeps at the word as long as it is waited for: 0 when woken, EAGAIN if the last put came first, ETIMEDOUT. */
 static void *sleep_at_word(void *word)
 {
 	struct timespec limit = {.tv_sec = 5};
 	uint64_t w;
 
-	while (!((w = load_acquire((_Atomic uint64_t *)word)) & WORD_W))
+	while (!((w = load_acquire((_Atomic uint64_t *)word)) & WORD_W)) {
+		if (load_acquire(&is_put))
+			return (void *)(uintptr_t)EAGAIN;
 		sched_yield();
+	}
 	if (syscall(SYS_futex, word, FUTEX_WAIT, (uint32_t)w, &limit, NULL, 0) == 0)
 		return NULL;
 	return (void *)(uintptr_t)errno;
@@ -318,6 +347,7 @@ static int put_while_waited_for(void)
 	open_a(pool);
 	OK(pin_a(pool));
 	pfn = p->first + pf_pin_chunks(a_pin, &chunks)->offset / PAGE;
+	store_release(&is_put, false);
 	waiter = start(open_a, wait_for_a, "", false);
 	must(pthread_create(&sleeper, NULL, sleep_at_word, &page_at(p, pfn)->word) == 0);
 	while (!(load_acquire(&page_at(p, pfn)->word) & WORD_W))
@@ -325,6 +355,7 @@ static int put_while_waited_for(void)
 	for (double end = now() + 0.002; now() < end;) /* it falls asleep, most of the time */
 		sched_yield();
 	OK(unpin_a(pool));
+	store_release(&is_put, true);
 	must(pthread_join(sleeper, &result) == 0);
 	test_gate_wait(waiter->finished);
 	test_kill(waiter->pid);
@@ -365,6 +396,70 @@ static void late_allocation(void)
 	OK(pf_reap(pool));
 	pool_check(pool, "a late allocation");
 	verify_b();
+}
+
+static void open_big(pf_pool *mine)
+{
+	OK(pf_open(mine, "big", PF_O_RDWR, 0, &a_file));
+}
+
+static int shorten_big(pf_pool *mine)
+{
+	(void)mine;
+	return pf_truncate(a_file, MIB / 2, PF_DETACH, 0);
+}
+
+/* no_hold: the last put of another splits a folio while a part of it is leaving. */
+static void split_beside_a_release(void)
+{
+	struct actor *remover;
+
+	pattern_file(pool, "big", 2 * MIB, 7);
+	pin_big_and_shorten_it(pool);
+	OK(pf_close(a_file));
+	remover = stop_at(open_big, shorten_big, "remove: committed");
+	OK(pf_unpin(a_pin));
+	OK(finish(remover));
+	pool_check(pool, "a split beside a release");
+}
+
+/* holds_first: the hold that keeps a folio in one piece is given back when its part has left. */
+static void dead_release_of_a_part(void)
+{
+	uint64_t free = pool_info(pool).pages_free;
+
+	pattern_file(pool, "big", 2 * MIB, 7);
+	die_at(open_big, shorten_big, "remove: committed");
+	OK(pf_reap(pool));
+	must_be(pool_info(pool).pages_free, free - MIB / 2 / PAGE);
+}
+
+/* no_clear_phase: killed when a folio has been split and its marks are gone. */
+static void killed_after_a_split(void)
+{
+	uint64_t free = pool_info(pool).pages_free;
+
+	pattern_file(pool, "big", 2 * MIB, 7);
+	die_at(pin_big_and_shorten_it, unpin_a, "alloc: done");
+	OK(pf_reap(pool));
+	pool_check(pool, "a kill after a split");
+	must_be(pool_info(pool).pages_free, free - MIB / PAGE);
+}
+
+/* scan_forgets: a last put that cannot have the allocator's lock leaves the folio to whoever has it next. */
+static void put_without_the_lock(void)
+{
+	uint64_t free = pool_info(pool).pages_free;
+	struct actor *taker;
+
+	pin_and_unlink_a(pool);
+	pattern_file(pool, "a", PAGE, 8);
+	taker = stop_at(open_a, append_to_a, "take: record");
+	OK(pf_unpin(a_pin));
+	must_be(finish(taker), PAGE);
+	OK(pf_wait_space(pool, 1, 0));
+	pool_check(pool, "a put without the lock");
+	must_be(pool_info(pool).pages_free, free + 4 - 2);
 }
 
 /* no_resolve: a page that was taken for a file and did not become part of it. */
@@ -457,10 +552,15 @@ int main(void)
 	test(recount_beside_a_get, "a recount waits for a get");
 	test(get_beside_a_recount, "a get waits for a recount");
 	test(recounted_pages_are_quarantined, "what a recount gives back is quarantined");
+	test(split_pages_are_quarantined, "both halves of a split are quarantined");
 	test(last_put_wakes, "the last put wakes who waits");
 	test(late_release, "a late release does nothing");
 	test(unfinished_allocation, "an unfinished allocation is given back");
 	test(late_allocation, "a late allocation does nothing");
+	test(split_beside_a_release, "a folio is not split while a part of it leaves");
+	test(dead_release_of_a_part, "a dead release of a part is finished");
+	test(killed_after_a_split, "what has been split is not split again");
+	test(put_without_the_lock, "a put without the allocator's lock is made up for");
 	test(replay_taken_over, "a late replay does nothing");
 	test(replay_begun, "one replays at a time");
 	test(slow_declaration_of_death, "a slot's next process is not declared dead");

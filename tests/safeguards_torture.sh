@@ -9,10 +9,18 @@ export LC_ALL=C
 # NAME:TEST, the first test that has been seen to catch it.
 table='
 no_quarantine:kernel_outlives
+reap_forgets:kernel_outlives
 no_intent:kill_steps
+reap_no_intent:kill_steps
+no_clear_phase:interleavings
 no_recount:kill_steps
 no_repair:kill_steps
 no_resolve:interleavings
+split_forgets_q:interleavings
+member_drops_q:interleavings
+no_hold:interleavings
+holds_first:interleavings
+scan_forgets:interleavings
 lane_clear_first:kill_steps
 node_no_record:fs_kill
 node_no_repair:fs_kill

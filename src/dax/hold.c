@@ -155,6 +155,10 @@ void dax_drop(struct rt_self *me, struct pages *p, _Atomic uint64_t *account, bo
 	if (!range)
 		return;
 	rt_enter(me, rt_range_pfn(range), rt_range_pages(range));
+#ifdef PF_BREAK_REAP_NO_INTENT
+	if (dead)
+		rt_leave(me);
+#endif
 	range = swap(account, 0);
 	step("put: un-accounted");
 	if (likely(range))

@@ -116,6 +116,10 @@ static bool empty_slot(struct rt_self *me, struct layout *l, unsigned slot)
 {
 	if (page_repair(me, &l->pages) < 0)
 		return false;
+#ifdef PF_BREAK_HOLDS_FIRST
+	drop_holds(me, l, slot, true);
+	drop_read_holds(me, l, slot);
+#endif
 	settle_names(me, l);
 	if (!journal_settle(&l->fs.journal, me, false) || !settle_rows(me, l, slot))
 		return false;

@@ -75,6 +75,9 @@ static int remove_part(struct rt_self *me, struct layout *l, uint32_t ino, struc
 	struct dax_run run;
 	int rc = dax_hold(me, &l->fs, &l->pages, ino, piece->index, piece->pages, account, &run);
 
+#ifdef PF_BREAK_NO_HOLD
+	dax_drop(me, &l->pages, account, false);
+#endif
 	if (rc < 0)
 		return rc;
 	piece->pages = run.pages;

@@ -155,8 +155,14 @@ static void free_left(struct pages *p, uint64_t pfn, uint64_t q)
 
 static void split_pages(struct pages *p, uint64_t head, uint64_t end)
 {
-	uint64_t q = load_relaxed(&page_at(p, head)->word) & WORD_Q;
+	uint64_t q = load_relaxed(&page_at(p, head)->word) & WORD_Q, left_q = q, member_q = q;
 
+#ifdef PF_BREAK_SPLIT_FORGETS_Q
+	left_q = 0;
+#endif
+#ifdef PF_BREAK_MEMBER_DROPS_Q
+	member_q = 0;
+#endif
 	for (uint64_t pfn = head; pfn < end;) {
 		struct page *page = page_at(p, pfn);
 		uint64_t w = load_acquire(&page->word);
@@ -165,10 +171,10 @@ static void split_pages(struct pages *p, uint64_t head, uint64_t end)
 		if (word_state(w) != PAGE_FREE) {
 			order = word_order(w);
 		} else if (load_relaxed(&page->left)) {
-			free_left(p, pfn, q);
+			free_left(p, pfn, left_q);
 		} else {
 			order = member_order(p, pfn, end);
-			publish_member(p, head, pfn, order, q);
+			publish_member(p, head, pfn, order, member_q);
 		}
 		pfn += 1ul << order;
 	}
@@ -210,7 +216,9 @@ static void finish_split(struct pages *p)
 		}
 		step("split: head is free");
 		split_pages(p, head, end);
+#ifndef PF_BREAK_NO_CLEAR_PHASE
 		store_release(&p->zone->kind, (uint64_t)PENDING_CLEAR);
+#endif
 		step("split: clearing");
 	}
 	clear_split(p, head, end);
@@ -276,10 +284,12 @@ static void look_after_limbo(struct pages *p)
 
 	if (likely(!v))
 		return;
+#ifndef PF_BREAK_SCAN_FORGETS
 	for (uint64_t b = hbitmap_next(&p->filled, 0); b < p->blocks;
 	     b = hbitmap_next(&p->filled, b + 1))
 		for (uint64_t i = 0; i < BLOCK_PAGES; i++)
 			alloc_settle(p, p->first + b * BLOCK_PAGES + i);
+#endif
 	cas(&p->rt->header->limbo, &v, 0);
 }
 

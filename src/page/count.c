@@ -52,11 +52,14 @@ void page_down(struct rt_self *me, struct pages *p, uint64_t head, bool dead)
 	struct page *page = page_at(p, head);
 	uint64_t w = load_relaxed(&page->word), new;
 
+	(void)dead;
 	do {
 		CHECK(word_count(w) > 0);
 		new = word_with_count(w, word_count(w) - 1);
+#ifndef PF_BREAK_REAP_FORGETS
 		if (dead)
 			new |= WORD_Q;
+#endif
 	} while (!cas(&page->word, &w, new));
 	step("put: counted down");
 	if (unlikely(w & WORD_W && !(new &WORD_W)))
