@@ -336,7 +336,8 @@ int pf_wait_space(pf_pool *pool, uint64_t bytes, int timeout_ms);
 /* `each` gets one sentence per violation, beginning with the rule's name. Both return the number of
  * violations (0: clean) or an error. The live check works while others use the pool. */
 int pf_check(pf_pool *pool, void (*each)(void *arg, const char *rule, const char *text), void *arg);
-/* Offline: needs the media only and changes nothing; never crashes on any image. */
+/* Offline: needs the media only and changes nothing; never crashes on any image. -EBUSY: somebody opened the pool meanwhile, and what was
+ * said of it may be wrong for that reason. Of a pool that has users all along, the media is in motion: see pf_in_use(), pf_check(). */
 int pf_fsck(const char *path, void (*each)(void *arg, const char *rule, const char *text),
 	    void *arg);
 

@@ -39,7 +39,7 @@ one_command()
 	1) maybe_killed cp "$dir/small" "$f" ;;
 	2) maybe_killed cp "$f" "$to" ;;
 	3) maybe_killed mv "$f" "$to" ;;
-	4) maybe_killed truncate "$f" $((seed % 3000000)) ;;
+	4) maybe_killed truncate "$f" $((seed / 65536 % 700 * 4096)) ;; # held bytes are not zeroed
 	5) maybe_killed rm "$f" ;;
 	6) pinfold hold "$f" --pin --verify --for 0.05 ;;
 	7) pinfold who "$p" --json ;;

@@ -1,4 +1,5 @@
 /* mkfs, info, reap, fsck, recover. */
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -177,64 +178,73 @@ const struct command cmd_reap = {
 
 /* ---- fsck ------------------------------------------------------------------------------------------ */
 
-struct violations {
-	json_t *list; /* NULL: print them */
-	unsigned long count;
-};
-
-static void tell(void *arg, const char *rule, const char *text)
+static void note_violation(void *arg, const char *rule, const char *text)
 {
-	struct violations *v = arg;
-
-	v->count++;
-	if (v->list)
-		json_array_append_new(v->list, json_pack("{s:s, s:o}", "rule", rule, "text",
-							 json_text(text)));
-	else
-		printf("%s: %s\n", rule, text);
+	json_array_append_new(arg, json_pack("{s:s, s:o}", "rule", rule, "text", json_text(text)));
 }
 
-static int check_live(const char *path, struct violations *v)
+static int check_live(const char *path, json_t *violations)
 {
 	pf_pool *pool = open_pool(path, 0);
 	int rc;
 
 	if (!pool)
 		return -1;
-	rc = pf_check(pool, tell, v);
+	rc = pf_check(pool, note_violation, violations);
 	if (rc < 0)
 		complain_pf(path);
 	pf_pool_close(pool);
 	return rc;
 }
 
-static int check_media(const char *path, struct violations *v)
+/* Beside users its media alone is in motion. If it is not known whether there are any, the media is all there is to look at. */
+static int check(const char *path, bool *live, json_t *violations)
 {
-	int rc = pf_fsck(path, tell, v);
+	int rc = -EBUSY;
 
+	for (unsigned tries = 0; rc == -EBUSY && tries < 10; tries++) {
+		if (*live || pf_in_use(path) == 1) {
+			*live = true;
+			return check_live(path, violations);
+		}
+		json_array_clear(violations);
+		rc = pf_fsck(path, note_violation, violations);
+	}
 	if (rc < 0)
 		complain_pf(path);
 	return rc;
 }
 
+static int print_violations(const json_t *violations)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(violations, i, v)
+		printf("%s: %s\n", json_string_value(json_object_get(v, "rule")),
+		       json_string_value(json_object_get(v, "text")));
+	if (!i)
+		puts("clean");
+	return finish_output();
+}
+
 static int run_fsck(const struct options *o, char **operands, int count)
 {
-	struct violations v = {.list = o->json ? json_array() : NULL};
-	/* While it is in use, its media alone is in motion. Not known: the media is all there is to look at. */
-	bool live = o->live || pf_in_use(operands[0]) == 1;
-	int rc = live ? check_live(operands[0], &v) : check_media(operands[0], &v);
+	json_t *violations = json_array();
+	bool live = o->live, clean;
+	int rc = check(operands[0], &live, violations);
 
 	(void)count;
 	if (rc < 0) {
-		json_decref(v.list);
+		json_decref(violations);
 		return EXIT_FAILED;
 	}
-	if (o->json)
-		rc = print_json(json_pack("{s:i, s:b, s:b, s:o}", "schema", 1, "live", live,
-					  "clean", v.count == 0, "violations", v.list));
-	else
-		rc = (v.count ? 0 : puts("clean"), finish_output());
-	return rc == EXIT_FINE && v.count == 0 ? EXIT_FINE : EXIT_FAILED;
+	clean = rc == 0;
+	rc = o->json ? print_json(json_pack("{s:i, s:b, s:b, s:O}", "schema", 1, "live", live,
+					    "clean", clean, "violations", violations))
+		     : print_violations(violations);
+	json_decref(violations);
+	return rc == EXIT_FINE && clean ? EXIT_FINE : EXIT_FAILED;
 }
 
 const struct command cmd_fsck = {

@@ -188,24 +188,42 @@ int pf_check(pf_pool *pool, void (*each)(void *arg, const char *rule, const char
 	return rc < 0 ? rc : (int)report.violations;
 }
 
+static bool has_users(struct dev *dev, const void *base)
+{
+	return dev->size >= HEAD_BYTES && rt_in_use(dev, base) == 1;
+}
+
+/* Nobody makes or ends a runtime while we have the media's lock. Who joins one that dead processes left, and is the last one out of it, waits
+ * for the lock to end it: so a user that there was meanwhile is still there at the second look. */
+static int check_media(struct dev *dev, struct report *report)
+{
+	bool locked, before;
+	void *base;
+	int rc = dev_map(dev, 0, dev->size, PROT_READ, NULL, &base);
+
+	if (rc < 0)
+		return rc;
+	locked = dev_lock(dev, 1000) == 0;
+	before = has_users(dev, base);
+	fs_check_media(base, dev->size, report);
+	if (!before && (!locked || has_users(dev, base)) && report->violations)
+		rc = err(EBUSY, "%s was opened while it was checked", dev->path);
+	if (locked)
+		dev_unlock(dev);
+	sys_munmap(base, dev->size);
+	return rc;
+}
+
 int pf_fsck(const char *path, void (*each)(void *arg, const char *rule, const char *text),
 	    void *arg)
 {
 	struct report report = {.each = each, .arg = arg};
 	struct dev *dev;
-	void *base;
 	int rc = dev_open(path, true, true, &dev);
 
 	if (rc < 0)
 		return rc;
-	if (!dev->size)
-		rc = err(PF_ENOTPOOL, "%s is empty", path);
-	if (rc == 0)
-		rc = dev_map(dev, 0, dev->size, PROT_READ, NULL, &base);
-	if (rc == 0) {
-		fs_check_media(base, dev->size, &report);
-		sys_munmap(base, dev->size);
-	}
+	rc = dev->size ? check_media(dev, &report) : err(PF_ENOTPOOL, "%s is empty", path);
 	dev_close(dev);
 	return rc < 0 ? rc : (int)report.violations;
 }
