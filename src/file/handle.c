@@ -16,11 +16,14 @@
 
 /* ---- handles --------------------------------------------------------------------------------------- */
 
-/* A read-only process cannot remove a file from the media: the next one that reaps does. */
-static int leave_it(struct layout *l)
+/* An unnamed file that nobody has open goes. If it cannot go now, or a read-only process must leave it, the next one that reaps removes it. */
+static int evict(struct rt_self *me, struct layout *l, uint32_t ino)
 {
-	store_release(&l->fs.shared->leftovers, 1);
-	return 0;
+	int rc = l->readonly ? 0 : layout_evict(me, l, ino);
+
+	if (l->readonly || rc < 0)
+		atomic_fetch_add_explicit(&l->fs.shared->leftovers, 1, memory_order_acq_rel);
+	return rc;
 }
 
 int handle_drop(struct rt_self *me, struct layout *l, rt_handle *handle)
@@ -37,7 +40,7 @@ int handle_drop(struct rt_self *me, struct layout *l, rt_handle *handle)
 	store_release(&state->opens, load_relaxed(&state->opens) - 1);
 	rc = fs_attr(&l->fs, ino, &attr);
 	if (rc == 0 && attr.state == INODE_UNNAMED && load_relaxed(&state->opens) == 0)
-		rc = l->readonly ? leave_it(l) : layout_evict(me, l, ino);
+		rc = evict(me, l, ino);
 	return rc;
 }
 
@@ -238,7 +241,7 @@ int pf_close(pf_file *file)
 
 static int evict_if_unused(struct rt_self *me, struct layout *l, uint32_t ino)
 {
-	return load_relaxed(&fs_state(&l->fs, ino)->opens) ? 0 : layout_evict(me, l, ino);
+	return load_relaxed(&fs_state(&l->fs, ino)->opens) ? 0 : evict(me, l, ino);
 }
 
 /* The inode of that name, locked, which has lost it; or an error. Names lock. */

@@ -221,15 +221,20 @@ int reap_own(struct pf_pool *pool, struct rt_self *me)
 /* Unnamed files whose last handle a read-only process closed: taking their lock removes them. Who is in the way leaves it to the next pass. */
 static void sweep(struct rt_self *me, struct layout *l)
 {
-	if (likely(!load_acquire(&l->fs.shared->leftovers)))
+	uint64_t v = load_acquire(&l->fs.shared->leftovers);
+	bool all = true;
+
+	if (likely(!v))
 		return;
-	store_release(&l->fs.shared->leftovers, 0);
 	for (uint32_t ino = fs_next_unfinished(&l->fs, 1); ino;
 	     ino = fs_next_unfinished(&l->fs, ino + 1))
 		if (layout_trylock(me, l, ino) == 0)
 			layout_unlock(me, l, ino);
 		else
-			store_release(&l->fs.shared->leftovers, 1);
+			all = false;
+	/* After the look, as the looker may be killed; by CAS, as another may have come. */
+	if (all)
+		cas(&l->fs.shared->leftovers, &v, 0);
 }
 
 /* A read-only process gives nothing back for others: that changes the media. */

@@ -38,7 +38,8 @@ struct fs_shared {
 		names_sequence; /* odd while a chain changes; lookups that find nothing look at it */
 	_Atomic uint64_t inode_cursor; /* where to look for a free inode next */
 	_Atomic uint64_t nodes_free;   /* under meta; counted again by repairs */
-	_Atomic uint64_t leftovers; /* a read-only process was the last to close an unnamed file */
+	_Atomic uint64_t
+		leftovers; /* counts unnamed files that nobody has open and that are still there: see fs_next_unfinished() */
 	_Atomic uint64_t node_cursor; /* under meta; where to look for a free node first */
 };
 

@@ -23,7 +23,7 @@ static bool flag_take(struct rt_self *me, uint64_t *flag)
 	uint64_t n = atomic_fetch_add_explicit(&h->recounts, 1, memory_order_relaxed);
 
 	*flag = n << 32 | (uint64_t)(me->rt->epoch & 0xffff) << 16 | (me->rt->slot + 1);
-	return !old && cas(&h->recount, &old, *flag);
+	return (!old || rt_recounter_dead(me->rt, old)) && cas(&h->recount, &old, *flag);
 }
 
 static bool flag_is_ours(struct rt *rt, uint64_t flag)

@@ -7,7 +7,7 @@
 #define FLAG_PATIENCE_NS \
 	10000000ull /* a flag that stays the same for longer is taken from its owner */
 
-static bool recounter_dead(struct rt *rt, uint64_t flag)
+bool rt_recounter_dead(struct rt *rt, uint64_t flag)
 {
 	unsigned slot = (unsigned)(flag & 0xffff) - 1;
 	uint64_t word = load_acquire(&rt_slot_at(rt, slot)->word);
@@ -26,7 +26,7 @@ static void wait_for_flag(struct rt *rt)
 		now = load_acquire(word);
 		if (now != flag)
 			seen = clock_mono();
-		else if (clock_mono() - seen > FLAG_PATIENCE_NS || recounter_dead(rt, flag))
+		else if (clock_mono() - seen > FLAG_PATIENCE_NS || rt_recounter_dead(rt, flag))
 			cas(word, &now, 0);
 		else
 			sched_yield();

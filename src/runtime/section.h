@@ -13,6 +13,8 @@
 
 /* Somebody recounts: steps back, waits until the flag is 0, sets the intent again. */
 void rt_enter_slow(struct rt_self *me, uint64_t intent);
+/* The process that set this recount flag is dead: anybody may take the flag from it. */
+bool rt_recounter_dead(struct rt *rt, uint64_t flag);
 
 /* Pages [pfn, pfn + pages), at most RT_FOLIOS folios. Pairs with the fence of a recount after it announced
  * itself: one of the two sees the other. */
