@@ -80,8 +80,9 @@ static int remove_part(struct rt_self *me, struct layout *l, uint32_t ino, struc
 #endif
 	if (rc < 0)
 		return rc;
-	piece->pages = run.pages;
+	/* A last put of somebody else may have split the folio since it was looked up. What is held now is not split: the piece is what lies in it. */
 	page_head(&l->pages, piece->pfn, BLOCK_ORDER, &piece->head, &piece->word);
+	piece->pages = MIN(run.pages, piece->head + (1ull << word_order(piece->word)) - piece->pfn);
 	set_record(me, ino, piece, RT_RECORD_PART);
 	rc = commit_removal(me, l, ino, piece);
 	if (rc == 0)
@@ -132,6 +133,7 @@ int layout_remove(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t f
 			     piece.pages == 1ull << word_order(piece.word) &&
 			     !(piece.word & WORD_P);
 
+		step("remove: found");
 		if (rc == 0)
 			rc = whole ? remove_whole(me, l, ino, &piece)
 				   : remove_part(me, l, ino, &piece);
