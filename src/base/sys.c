@@ -168,3 +168,13 @@ void *sys_realloc(void *old, size_t bytes)
 {
 	return fails() ? NULL : realloc(old, bytes);
 }
+
+void *sys_grow(void *at, size_t *room, size_t bytes)
+{
+	size_t more = *room ? 2 * *room : 16;
+	void *grown = sys_realloc(at, more * bytes);
+
+	if (grown)
+		*room = more;
+	return grown;
+}

@@ -35,5 +35,7 @@ int sys_madvise(void *address, size_t length, int advice);
 void *sys_malloc(size_t bytes);
 void *sys_calloc(size_t count, size_t bytes);
 void *sys_realloc(void *old, size_t bytes);
+/* An array of *room elements of `bytes` each, which gets room for twice as many (16 at first). NULL: `at` and *room are as they were. */
+void *sys_grow(void *at, size_t *room, size_t bytes);
 
 #endif

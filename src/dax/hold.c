@@ -142,7 +142,7 @@ int dax_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, u
 			rc = err(PF_ERUNCORRUPT, "page %lu of inode %u never stays where it is",
 				 (unsigned long)index, ino);
 		if (rc == 0 && tries % RETRIES_BEFORE_SETTLING == 0)
-			rc = page_settle(me, p);
+			rc = page_repair(me, p);
 		if (rc < 0)
 			return rc;
 	}

@@ -122,13 +122,11 @@ static int note_stray(void *arg, const struct page_folio *f)
 	if (f->ino && f->ino < fs_inodes_high(&s->l->fs) && !is_stray(s->l, f->head, f->ino))
 		return 0;
 	if (s->count == s->room) {
-		size_t room = s->room ? 2 * s->room : 64;
-		void *at = sys_realloc(s->head, room * sizeof *s->head);
+		void *at = sys_grow(s->head, &s->room, sizeof *s->head);
 
 		if (!at)
 			return err(ENOMEM, "check");
 		s->head = at;
-		s->room = room;
 	}
 	s->head[s->count++] = f->head;
 	return 0;

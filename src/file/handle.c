@@ -3,8 +3,8 @@
  * one. Names are found without a lock, and looked at again under the lock of what was found.
  */
 #include <stdlib.h>
-#include <unistd.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"

@@ -108,13 +108,11 @@ static int note(struct orphans *o, uint32_t ino, uint32_t igen, uint64_t pages)
 	while (i < o->count && (o->file[i].ino != ino || o->file[i].igen != igen))
 		i++;
 	if (i == o->room) {
-		size_t room = o->room ? 2 * o->room : 16;
-		void *at = sys_realloc(o->file, room * sizeof *o->file);
+		void *at = sys_grow(o->file, &o->room, sizeof *o->file);
 
 		if (!at)
 			return err(ENOMEM, "orphans");
 		o->file = at;
-		o->room = room;
 	}
 	if (i == o->count) {
 		o->file[i].ino = ino;

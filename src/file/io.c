@@ -216,8 +216,13 @@ ssize_t pf_append(pf_file *file, const void *buffer, size_t length)
 
 /* ---- sizes ----------------------------------------------------------------------------------------- */
 
-static int make_break(enum pf_policy policy, int timeout_ms, struct layout_break *how)
+static int begin_break(pf_file *file, enum pf_policy policy, int timeout_ms, struct rt_self **me,
+		       struct layout_break *how)
 {
+	int rc = check_write(file, me);
+
+	if (rc < 0)
+		return rc;
 	if (policy > PF_TRY)
 		return err(PF_EFLAGS, "policy %d", (int)policy);
 	how->policy = policy;
@@ -238,10 +243,8 @@ int pf_truncate(pf_file *file, uint64_t size, enum pf_policy policy, int timeout
 	struct layout_break how;
 	struct rt_self *me;
 	unsigned tries = 0;
-	int rc = check_write(file, &me);
+	int rc = begin_break(file, policy, timeout_ms, &me, &how);
 
-	if (rc == 0)
-		rc = make_break(policy, timeout_ms, &how);
 	if (rc == 0 && size > FILE_PAGES_MAX * PAGE_BYTES)
 		rc = err(PF_EFILESIZE, "%lu bytes", (unsigned long)size);
 	if (rc < 0)
@@ -258,10 +261,8 @@ int pf_punch(pf_file *file, uint64_t offset, uint64_t length, enum pf_policy pol
 	struct layout_break how;
 	struct rt_self *me;
 	unsigned tries = 0;
-	int rc = check_write(file, &me);
+	int rc = begin_break(file, policy, timeout_ms, &me, &how);
 
-	if (rc == 0)
-		rc = make_break(policy, timeout_ms, &how);
 	if (rc == 0 && (!length || offset > max || length > max - offset))
 		rc = err(PF_ERANGE, "%lu bytes at %lu", (unsigned long)length,
 			 (unsigned long)offset);
@@ -287,13 +288,11 @@ struct holes {
 static int note_hole(struct holes *holes, uint64_t index, uint64_t pages)
 {
 	if (holes->count == holes->room) {
-		size_t room = holes->room ? 2 * holes->room : 16;
-		void *at = sys_realloc(holes->at, room * sizeof *holes->at);
+		void *at = sys_grow(holes->at, &holes->room, sizeof *holes->at);
 
 		if (!at)
 			return err(ENOMEM, "allocate");
 		holes->at = at;
-		holes->room = room;
 	}
 	holes->at[holes->count].index = index;
 	holes->at[holes->count++].pages = pages;

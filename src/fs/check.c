@@ -32,7 +32,7 @@ static void count_wanted(void *arg, uint64_t word)
 	w->count += word == w->word;
 }
 
-static uint64_t count_opens(struct fs *fs, uint32_t ino)
+uint64_t fs_count_opens(struct fs *fs, uint32_t ino)
 {
 	struct wanted w = {.word = (uint64_t)fs_generation(fs, ino) << 32 | ino};
 
@@ -47,7 +47,7 @@ static bool inode_differs(struct fs *fs, uint32_t ino)
 
 	/* An eviction clears the bit before the record is free. */
 	return (used != inner_bit(inner_inode_bits(fs), ino) && state != INODE_EVICTING) ||
-	       (used && load_acquire(&fs_state(fs, ino)->opens) != count_opens(fs, ino));
+	       (used && load_acquire(&fs_state(fs, ino)->opens) != fs_count_opens(fs, ino));
 }
 
 static void check_inode(struct fs *fs, uint32_t ino, struct report *report)
@@ -59,7 +59,7 @@ static void check_inode(struct fs *fs, uint32_t ino, struct report *report)
 			 "inode %u: its bit is %d, it is open %lu times, its handles are %lu", ino,
 			 inner_bit(inner_inode_bits(fs), ino),
 			 (unsigned long)load_acquire(&fs_state(fs, ino)->opens),
-			 (unsigned long)count_opens(fs, ino));
+			 (unsigned long)fs_count_opens(fs, ino));
 }
 
 struct opens {

@@ -96,6 +96,9 @@ uint32_t fs_generation(struct fs *fs, uint32_t ino);
 /* Adds the changed attributes to a transaction. Inode lock. */
 void fs_attr_set(struct fs *fs, struct journal_tx *tx, uint32_t ino, const struct inode_attr *attr);
 
+/* Handle records that name this inode, of every process that is alive or not yet reaped. */
+uint64_t fs_count_opens(struct fs *fs, uint32_t ino);
+
 /* ---- names --------------------------------------------------------------------------------------- */
 
 /* -PF_ENAME, or the length. */

@@ -23,10 +23,7 @@ static void repair(struct fs *fs)
 	uint64_t used = 0;
 
 	while ((row = rt_next_row(fs->rt, &c))) {
-		bool dead = rt_slot_state(c.word) == RT_SLOT_DEAD ||
-			    load_acquire(&row->state) == RT_ROW_DEAD;
-
-		if (dead && load_acquire(&row->node.set) &&
+		if (rt_row_dead(row, c.word) && load_acquire(&row->node.set) &&
 		    load_relaxed(&row->node.head) < fs->super.nodes)
 			inner_set_bit(bits, load_relaxed(&row->node.head));
 	}

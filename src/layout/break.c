@@ -41,26 +41,27 @@ static bool find_busy(struct layout *l, uint32_t ino, uint64_t first, uint64_t l
 	return false;
 }
 
+static bool touches(uint64_t range, const struct busy *busy)
+{
+	return range && rt_range_pfn(range) < busy->head + busy->pages &&
+	       rt_range_pfn(range) + rt_range_pages(range) > busy->head;
+}
+
 /* Somebody's accounting touches the folio: *pid is one of them. */
 static bool holder_of(struct layout *l, const struct busy *busy, unsigned *pid)
 {
 	struct rt_cursor c = {0}, d = {0};
 	struct rt_hold *hold;
 	struct rt_row *row;
-	uint64_t range;
 
 	while ((hold = rt_next_hold(l->rt, &c))) {
-		range = load_acquire(&hold->range);
 		*pid = load_relaxed(&rt_slot_at(l->rt, c.slot)->pid);
-		if (range && rt_range_pfn(range) < busy->head + busy->pages &&
-		    rt_range_pfn(range) + rt_range_pages(range) > busy->head)
+		if (touches(load_acquire(&hold->range), busy))
 			return true;
 	}
 	while ((row = rt_next_row(l->rt, &d))) {
-		range = load_acquire(&row->read_hold);
 		*pid = load_relaxed(&rt_slot_at(l->rt, d.slot)->pid);
-		if (range && rt_range_pfn(range) < busy->head + busy->pages &&
-		    rt_range_pfn(range) + rt_range_pages(range) > busy->head)
+		if (touches(load_acquire(&row->read_hold), busy))
 			return true;
 	}
 	return false;
@@ -91,9 +92,7 @@ static int try_break(struct layout *l, uint32_t ino, uint64_t first, uint64_t la
 	unsigned pid;
 
 	for (unsigned look = 0; find_busy(l, ino, first, last, false, &busy); look++) {
-		if (holder_of(l, &busy, &pid))
-			return somebody_died(l) ? -PF_EREAP : held(l, ino, &busy, PF_EHELD);
-		if (look == LOOKS)
+		if (holder_of(l, &busy, &pid) || look == LOOKS)
 			return somebody_died(l) ? -PF_EREAP : held(l, ino, &busy, PF_EHELD);
 		cpu_relax();
 	}
@@ -123,21 +122,25 @@ static int wait_break(struct rt_self *me, struct layout *l, uint32_t ino, uint64
 	return 0;
 }
 
-/* Another one's locked range is waited for without the inode's lock. */
-static int lock_range(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first,
-		      uint64_t last)
+/* Another one's locked range is waited for without the inode's lock. On failure the inode is unlocked. */
+static int wait_unlocked(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first,
+			 uint64_t last)
 {
 	int rc;
 
-	while (dax_lock_range(me, &l->fs, ino, first, last) < 0) {
-		layout_unlock(me, l, ino);
-		rc = dax_wait_range(me, &l->fs, ino, 0, ~0ull);
-		if (rc == 0)
-			rc = layout_lock(me, l, ino);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	layout_unlock(me, l, ino);
+	rc = dax_wait_range(me, &l->fs, ino, first, last);
+	return rc < 0 ? rc : layout_lock(me, l, ino);
+}
+
+static int lock_range(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first,
+		      uint64_t last)
+{
+	int rc = 0;
+
+	while (rc == 0 && dax_lock_range(me, &l->fs, ino, first, last) < 0)
+		rc = wait_unlocked(me, l, ino, 0, ~0ull);
+	return rc;
 }
 
 static int wait_for_others(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first,
@@ -145,12 +148,8 @@ static int wait_for_others(struct rt_self *me, struct layout *l, uint32_t ino, u
 {
 	int rc = 0;
 
-	while (rc == 0 && dax_range_locked(me, &l->fs, ino, first, last)) {
-		layout_unlock(me, l, ino);
-		rc = dax_wait_range(me, &l->fs, ino, first, last);
-		if (rc == 0)
-			rc = layout_lock(me, l, ino);
-	}
+	while (rc == 0 && dax_range_locked(me, &l->fs, ino, first, last))
+		rc = wait_unlocked(me, l, ino, first, last);
 	return rc;
 }
 

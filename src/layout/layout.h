@@ -28,8 +28,6 @@ void layout_unlock(struct rt_self *me, struct layout *l, uint32_t ino);
 int layout_lock_names(struct rt_self *me, struct layout *l);
 int layout_trylock_names(struct rt_self *me, struct layout *l);
 void layout_unlock_names(struct rt_self *me, struct layout *l);
-/* Handle records of all slots that are not FREE and name this inode. */
-uint64_t layout_count_opens(struct layout *l, uint32_t ino, uint32_t igen);
 
 /* ---- pages into files ---------------------------------------------------------------------------- */
 

@@ -7,15 +7,14 @@
 #include "base/err.h"
 
 /* The row says which inodes it locks before it does, so that its reaper finds them. */
-static _Atomic uint32_t *note(struct rt_self *me, uint32_t have, uint32_t want)
+static void note(struct rt_self *me, uint32_t have, uint32_t want)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(me->row->inodes); i++)
 		if (load_relaxed(&me->row->inodes[i]) == have) {
 			store_release(&me->row->inodes[i], want);
-			return &me->row->inodes[i];
+			return;
 		}
 	CHECK(!"a row locks three inodes at most");
-	return NULL;
 }
 
 /* The file has the page where the record says: its transaction happened (ALLOC), or did not (RELEASE, PART). */
@@ -54,12 +53,6 @@ static void resolve_page(struct rt_self *me, struct layout *l, struct rt_row *ro
 	store_release(&r->set, (uint32_t)RT_RECORD_NONE);
 }
 
-static bool row_is_dead(struct rt *rt, struct rt_row *row, uint64_t slot_word)
-{
-	(void)rt;
-	return rt_slot_state(slot_word) == RT_SLOT_DEAD || load_acquire(&row->state) == RT_ROW_DEAD;
-}
-
 /* Records of every dead row that name this inode, not only the last owner's: that may have been a reaper that died before it got to
  * the others. */
 static void resolve_rows(struct rt_self *me, struct layout *l, uint32_t ino)
@@ -68,28 +61,13 @@ static void resolve_rows(struct rt_self *me, struct layout *l, uint32_t ino)
 	struct rt_row *row;
 
 	while ((row = rt_next_row(l->rt, &c))) {
-		if (!row_is_dead(l->rt, row, c.word))
+		if (!rt_row_dead(row, c.word))
 			continue;
 		if (load_acquire(&row->page.set) && load_relaxed(&row->page.ino) == ino)
 			resolve_page(me, l, row);
 		if (load_acquire(&row->node.set) && load_relaxed(&row->node.ino) == ino)
 			fs_node_resolve(&l->fs, me, row);
 	}
-}
-
-uint64_t layout_count_opens(struct layout *l, uint32_t ino, uint32_t igen)
-{
-	uint64_t wanted = (uint64_t)igen << 32 | ino, n = 0;
-
-	for (unsigned s = 0; s < rt_slots_used(l->rt); s++) {
-		if (rt_slot_state(load_acquire(&rt_slot_at(l->rt, s)->word)) == RT_SLOT_FREE)
-			continue;
-		for (struct rt_chunk *c = rt_chunks(l->rt, s, RT_CHUNK_HANDLES); c;
-		     c = rt_chunk_next(l->rt, c))
-			for (unsigned i = 0; i < RT_HANDLES; i++)
-				n += load_acquire(&c->handles[i]) == wanted;
-	}
-	return n;
 }
 
 /* A stopped process is replaying what the dead left: nothing under this lock may change before it has. */
@@ -117,7 +95,7 @@ static int repair(struct rt_self *me, struct layout *l, uint32_t ino)
 	owner = load_acquire(&state->range_owner);
 	if (owner && rt_owner_dead(l->rt, owner))
 		store_release(&state->range_owner, 0);
-	store_release(&state->opens, layout_count_opens(l, ino, fs_generation(&l->fs, ino)));
+	store_release(&state->opens, fs_count_opens(&l->fs, ino));
 	store_release(&state->unsettled, 0);
 	return 0;
 }

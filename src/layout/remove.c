@@ -102,7 +102,7 @@ static int find_piece(struct rt_self *me, struct layout *l, uint32_t ino, uint64
 	for (unsigned tries = 0;
 	     !page_head(&l->pages, piece->pfn, entry_order(e), &piece->head, &piece->word);
 	     tries++) {
-		int rc = tries < SETTLES ? page_settle(me, &l->pages)
+		int rc = tries < SETTLES ? page_repair(me, &l->pages)
 					 : err(PF_ERUNCORRUPT, "page %lu of inode %u is free",
 					       (unsigned long)piece->pfn, ino);
 

@@ -371,11 +371,6 @@ int page_repair(struct rt_self *me, struct pages *p)
 	return rc;
 }
 
-int page_settle(struct rt_self *me, struct pages *p)
-{
-	return page_repair(me, p);
-}
-
 /* ---- taking ----------------------------------------------------------------------------------------- */
 
 int alloc_fill(struct pages *p, uint64_t block)

@@ -21,9 +21,8 @@ struct words {
 	bool quarantined;
 };
 
-static void check_word(struct pages *p, uint64_t pfn, uint64_t w, struct report *report)
+static void check_word(uint64_t pfn, uint64_t w, struct report *report)
 {
-	(void)p;
 	if (word_state(w) == PAGE_FREE && word_count(w))
 		report_violation(report, "count", "free page %lu has count %u", (unsigned long)pfn,
 				 word_count(w));
@@ -63,7 +62,7 @@ static void check_words(struct pages *p, uint64_t block, struct words *words, st
 	for (uint64_t i = 0; i < BLOCK_PAGES;) {
 		uint64_t w = load_acquire(&page_at(p, first + i)->word), pages = 1;
 
-		check_word(p, first + i, w, report);
+		check_word(first + i, w, report);
 		if (word_state(w) != PAGE_FREE) {
 			pages = MIN(1ull << MIN(word_order(w), 9u), BLOCK_PAGES - i);
 			check_tails(p, first + i, pages, words, report);

@@ -141,8 +141,6 @@ void page_down(struct rt_self *me, struct pages *p, uint64_t head, bool dead);
 void page_down_range(struct rt_self *me, struct pages *p, uint64_t pfn, uint64_t n, bool dead);
 /* Bytes of the folios that [pfn, pfn + n) touches. */
 uint64_t page_folio_bytes(const struct pages *p, uint64_t pfn, uint64_t n);
-/* No folio could be found although an entry names the page: waits for, or repairs after, a split. No section. */
-int page_settle(struct rt_self *me, struct pages *p);
 
 /* ---- allocation and release --------------------------------------------------------------------------- */
 
@@ -159,7 +157,8 @@ void page_release(struct rt_self *me, struct pages *p, uint64_t head, uint32_t g
 void page_release_part(struct pages *p, uint64_t head, uint64_t pfn, uint64_t n);
 /* Pushes or splits `head` if it is due; anybody may call it at any time. Section. */
 void page_finish(struct rt_self *me, struct pages *p, uint64_t head);
-/* Allocator lock taken and given back: repairs after a dead owner, and pushes and splits what is in limbo. */
+/* Allocator lock taken and given back: repairs after a dead owner, and pushes and splits what is in limbo. Also for who finds no folio
+ * although an entry names the page: waits for, or repairs after, a split. No section. */
 int page_repair(struct rt_self *me, struct pages *p);
 
 /* For WAIT and TRY, entries locked: 0: nobody holds it. 1: held; W is set if `wait`. A read-modify-write, always. *low: futex value. */

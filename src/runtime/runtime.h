@@ -144,6 +144,12 @@ void rt_slot_free(struct rt_self *me, unsigned slot);
 bool rt_owner_dead(struct rt *rt, rt_owner owner);
 /* A thread of a living process died having a lock: its row may be settled by others. */
 void rt_row_bury(struct rt *rt, rt_owner owner);
+/* Nothing more is done by this row: its process is dead, by the slot's word, or its thread. */
+static inline bool rt_row_dead(const struct rt_row *row, uint64_t slot_word)
+{
+	return rt_slot_state(slot_word) == RT_SLOT_DEAD || load_acquire(&row->state) == RT_ROW_DEAD;
+}
+
 /* The row has been settled (record, node, lane, inodes and intent are clear). */
 void rt_row_free(struct rt_row *row);
 /* The same for a row whose thread died while its process, ours, lives: no other thread gets it. */
