@@ -62,6 +62,10 @@ void temporary_name(char name[TEMPORARY_NAME]);
 void remove_leftovers(pf_pool *pool);
 
 pf_pool *open_pool(const char *path, unsigned flags);
+/* For commands that take many operands: the pool stays open until another one is asked for, or the command has ended. Not to be closed
+ * by the caller. Opening and closing it as its only user makes and ends its runtime each time. */
+pf_pool *keep_pool(const char *path);
+void drop_pool(void);
 /* One JSON document and a line feed; releases it. */
 int print_json(json_t *document);
 /* Everything printed has reached its file: EXIT_FINE, or complains. */

@@ -170,6 +170,29 @@ pf_pool *open_pool(const char *path, unsigned flags)
 	return pool;
 }
 
+static struct {
+	pf_pool *pool;
+	char *path;
+} kept;
+
+void drop_pool(void)
+{
+	pf_pool_close(kept.pool);
+	free(kept.path);
+	kept.pool = NULL;
+	kept.path = NULL;
+}
+
+pf_pool *keep_pool(const char *path)
+{
+	if (kept.path && !strcmp(kept.path, path))
+		return kept.pool;
+	drop_pool();
+	kept.pool = open_pool(path, PF_POOL_NO_THREAD);
+	kept.path = kept.pool ? strdup(path) : NULL;
+	return kept.pool;
+}
+
 int finish_output(void)
 {
 	if (fflush(stdout) || ferror(stdout))

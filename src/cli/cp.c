@@ -246,17 +246,13 @@ static int cp_within(pf_pool *from_pool, const char *from_name, pf_pool *pool, c
 
 static int cp_from_pool(char *pool_path, const char *name, pf_pool *to_pool, const char *to)
 {
-	pf_pool *pool = open_pool(pool_path, PF_POOL_NO_THREAD);
-	int rc;
+	pf_pool *pool = keep_pool(pool_path);
 
 	if (!pool)
 		return EXIT_FAILED;
 	if (!*name)
-		rc = complain_usage("'%s:/' names no file", pool_path);
-	else
-		rc = to_pool ? cp_within(pool, name, to_pool, to) : cp_out(pool, name, to);
-	pf_pool_close(pool);
-	return rc;
+		return complain_usage("'%s:/' names no file", pool_path);
+	return to_pool ? cp_within(pool, name, to_pool, to) : cp_out(pool, name, to);
 }
 
 static int cp_one(char *from, pf_pool *to_pool, const char *to)

@@ -170,7 +170,7 @@ static int with_file(char *operand, unsigned flags, int (*use)(pf_file *file, co
 
 	if (!need_file(operand, &path, &name))
 		return EXIT_USAGE;
-	pool = open_pool(path, PF_POOL_NO_THREAD);
+	pool = keep_pool(path);
 	if (!pool)
 		return EXIT_FAILED;
 	if (pf_open(pool, name, flags, 0, &file) < 0) {
@@ -179,7 +179,6 @@ static int with_file(char *operand, unsigned flags, int (*use)(pf_file *file, co
 		rc = use(file, name);
 		pf_close(file);
 	}
-	pf_pool_close(pool);
 	return rc;
 }
 
@@ -239,16 +238,13 @@ static int rm_one(char *operand)
 {
 	char *path, *name;
 	pf_pool *pool;
-	int rc;
 
 	if (!need_file(operand, &path, &name))
 		return EXIT_USAGE;
-	pool = open_pool(path, PF_POOL_NO_THREAD);
+	pool = keep_pool(path);
 	if (!pool)
 		return EXIT_FAILED;
-	rc = pf_unlink(pool, name) < 0 ? complain_pf(name) : EXIT_FINE;
-	pf_pool_close(pool);
-	return rc;
+	return pf_unlink(pool, name) < 0 ? complain_pf(name) : EXIT_FINE;
 }
 
 static int run_rm(const struct options *o, char **operands, int count)

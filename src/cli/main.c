@@ -181,7 +181,7 @@ static int run(int argc, char **argv)
 {
 	struct options o = {.seconds = -1, .timeout_ms = -1};
 	struct option options[OPTIONS + 1];
-	int letter, which;
+	int letter, rc, which;
 
 	select_options(options);
 	opterr = 0;
@@ -204,7 +204,9 @@ static int run(int argc, char **argv)
 	if (argc < current->min || (current->max >= 0 && argc > current->max))
 		return complain_usage("%s operands; see 'pinfold %s --help'",
 				      argc < current->min ? "too few" : "too many", current->name);
-	return current->run(&o, argv + optind, argc);
+	rc = current->run(&o, argv + optind, argc);
+	drop_pool();
+	return rc;
 }
 
 /* A pool opened in place of a closed standard descriptor would have messages written into it. What takes its place refuses them. */
