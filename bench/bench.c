@@ -231,7 +231,7 @@ static void make_bed(struct bed *b)
 	snprintf(b->path, sizeof b->path, "%s/pool", dir);
 	if (pf_mkfs(b->path, &o) < 0 || pf_pool_open(b->path, 0, &b->pool) < 0 ||
 	    pf_open(b->pool, "file", PF_O_RDWR | PF_O_CREATE, 0644, &b->file) < 0 ||
-	    pf_allocate(b->file, 0, GIB) < 0)
+	    pf_allocate(b->file, 0, GIB, 0) < 0)
 		die("pool");
 }
 
@@ -343,7 +343,7 @@ static double truncate_file(struct bed *b, bool held)
 	double t;
 
 	if (pf_open(b->pool, "victim", PF_O_RDWR | PF_O_CREATE, 0644, &file) < 0 ||
-	    pf_allocate(file, 0, GIB) < 0 || (held && pf_pin_file(file, 0, GIB, 0, &pin) < 0))
+	    pf_allocate(file, 0, GIB, 0) < 0 || (held && pf_pin_file(file, 0, GIB, 0, &pin) < 0))
 		die("victim");
 	begin = clock_mono();
 	if (pf_truncate(file, 0, PF_DETACH, 0) < 0)
@@ -448,7 +448,7 @@ static double run_quarantine(void *arg)
 	pid_t pid;
 
 	if (pf_open(b->pool, "victim", PF_O_RDWR | PF_O_CREATE, 0644, &file) < 0 ||
-	    pf_allocate(file, 0, GIB) < 0)
+	    pf_allocate(file, 0, GIB, 0) < 0)
 		die("victim");
 	pid = start_holder(b, "victim");
 	kill(pid, SIGKILL);
@@ -567,7 +567,7 @@ static void bench_memory(void)
 	snprintf(path, sizeof path, "%s/pool1g", dir);
 	if (pf_mkfs(path, &o) < 0 || pf_pool_open(path, 0, &pool) < 0 || pf_info(pool, &info) < 0 ||
 	    pf_open(pool, "all", PF_O_RDWR | PF_O_CREATE, 0644, &file) < 0 ||
-	    pf_allocate(file, 0, info.pages_free * 4096) < 0 || pf_info(pool, &info) < 0)
+	    pf_allocate(file, 0, info.pages_free * 4096, 0) < 0 || pf_info(pool, &info) < 0)
 		die("fill");
 	memory_row("runtime_1g_full", (double)info.runtime_bytes,
 		   0.017 * (double)GIB + (double)MIB);

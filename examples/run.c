@@ -167,12 +167,12 @@ static int publish(pf_pool *pool, const struct source *s)
 		return -EIO;
 	rc = pf_open(pool, temporary, PF_O_RDWR | PF_O_CREATE | PF_O_TRUNC, 0644, &file);
 	if (rc == 0) {
-		rc = pf_allocate(file, 0, s->size);
+		rc = pf_allocate(file, 0, s->size, 0);
 		if (rc == 0 && pf_write(file, bytes, s->size, 0) != (ssize_t)s->size)
 			rc = -EIO;
 		pf_close(file);
 		if (rc == 0)
-			rc = pf_rename(pool, temporary, s->name);
+			rc = pf_rename(pool, temporary, s->name, 0);
 		if (rc < 0)
 			pf_unlink(pool, temporary);
 	}
@@ -437,7 +437,7 @@ static void disk_reader(pf_pool *pool)
 		return;
 	}
 	if (pf_open(pool, DISK_FILE, PF_O_RDWR | PF_O_CREATE, 0644, &file) == 0) {
-		if (pf_allocate(file, 0, io_bytes) == 0 &&
+		if (pf_allocate(file, 0, io_bytes, 0) == 0 &&
 		    pf_pin_file(file, 0, io_bytes, PF_PIN_WRITE | PF_PIN_LONGTERM, &pin) == 0) {
 			pf_unlink(pool, DISK_FILE);
 			read_disk(&ring, fd, pin);
@@ -618,7 +618,7 @@ static int verdict(pf_pool *pool)
 	int violations, reaped = pf_reap(pool);
 
 	violations = pf_check(pool, print_violation, &early);
-	if (reaped < 0 || violations < 0 || pf_list(pool, remove_one, pool) < 0 ||
+	if (reaped < 0 || violations < 0 || pf_list(pool, "/", remove_one, pool) < 0 ||
 	    pf_reap(pool) < 0 || pf_info(pool, &info) < 0)
 		die("check", 1);
 	printf("rules violated: %d\n", violations);

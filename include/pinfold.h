@@ -36,7 +36,8 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 #define PF_PAGE_SIZE 4096u
-#define PF_NAME_MAX  255u /* bytes in a file's name, without the terminating NUL */
+#define PF_NAME_MAX  255u  /* bytes in one component of a path, without the terminating NUL */
+#define PF_PATH_MAX  4095u /* bytes in a path, without the terminating NUL */
 
 /* One code per kind of failure, its errno, its sentence. Also codes between 1 and 999: plain errno. */
 #define PF_ERRORS(X)                                                                             \
@@ -76,9 +77,15 @@ extern "C" {
 	  "a stopped process has a lock that is needed; continue or kill it")                    \
 	X(PF_ELOCKTIME, ETIMEDOUT, "a lock was not given back within the time limit")            \
 	X(PF_EREADONLY, EROFS, "the pool or the file was opened for reading only")               \
-	X(PF_ENAME, EINVAL, "a file's name has 1 to 255 bytes, no '/', and is not '.' or '..'")  \
-	X(PF_ENOFILE, ENOENT, "no such file in the pool")                                        \
+	X(PF_ENAME, ENAMETOOLONG, "a name in a path has at most 255 bytes, a path at most 4095") \
+	X(PF_ENOFILE, ENOENT, "no such file or directory in the pool")                           \
 	X(PF_EFILEEXISTS, EEXIST, "the pool has a file of this name already")                    \
+	X(PF_ENOTDIR, ENOTDIR, "a part of the path is not a directory")                          \
+	X(PF_EISDIR, EISDIR, "it is a directory")                                                \
+	X(PF_ENOTEMPTY, ENOTEMPTY, "the directory is not empty")                                 \
+	X(PF_ELOOP, ELOOP, "too many symbolic links, or one where none is wanted")               \
+	X(PF_EACCESS, EACCES, "the modes of the file or of a directory on the way forbid it")    \
+	X(PF_EPERM, EPERM, "only its owner or uid 0 may, or it is immutable or append-only")     \
 	X(PF_ENOSPACE, ENOSPC, "the pool is full")                                               \
 	X(PF_ENOINODES, ENOSPC, "the pool has as many files as it can have ('mkfs --inodes')")   \
 	X(PF_ENOMETA, ENOSPC, "the pool's metadata zone is full")                                \
@@ -170,17 +177,44 @@ void pf_pool_set_orphan_limit(pf_pool *pool, uint64_t bytes);
 /* How long memory of killed processes waits, where it cannot be replaced (default 30 s; see pf_regions()). For this process. */
 void pf_pool_set_quarantine(pf_pool *pool, unsigned seconds);
 
+/* ---- paths and callers ---------------------------------------------------------------------- */
+
+/* A path has components of at most PF_NAME_MAX bytes, '/' between them, and begins at the pool's root directory, with or without a
+ * leading '/'. "." and ".." and symbolic links mean what they mean elsewhere; at most 40 links are followed, and ".." of the root is
+ * the root. Every function with a path may fail with -PF_ENOFILE (a component is not there), -PF_ENOTDIR (it is no directory),
+ * -PF_ENAME (too long, or empty), -PF_ELOOP, -PF_EACCESS (a directory on the way may not be searched), and if it changes a
+ * directory, with -PF_EREADONLY, -PF_EPERM (immutable, append-only, sticky, or not the owner), -PF_ENOINODES, -PF_ENOMETA. */
+
+/* Who asks: checked against owner, group and mode of files, and the owner of what is made. */
+struct pf_caller {
+	uid_t uid; /* 0 may do everything */
+	gid_t gid;
+	const gid_t *groups; /* supplementary ones */
+	size_t group_count;
+};
+/* From now on calls of this thread are made for `caller`, which must stay where it is; NULL: for the effective ids and groups that
+ * the process had when it opened the pool, which is the default. */
+void pf_act_as(const struct pf_caller *caller);
+
 /* ---- files ---------------------------------------------------------------------------------- */
 
-#define PF_O_RDONLY 0x0u
-#define PF_O_RDWR   0x1u
-#define PF_O_CREATE 0x2u /* create it if it is not there */
-#define PF_O_EXCL   0x4u /* with CREATE: fail if it is there */
-#define PF_O_TRUNC  0x8u /* with RDWR: truncate to 0 */
+#define PF_O_RDONLY    0x0u
+#define PF_O_RDWR      0x1u
+#define PF_O_CREATE    0x2u  /* create it if it is not there */
+#define PF_O_EXCL      0x4u  /* with CREATE: fail if it is there, also as a symbolic link */
+#define PF_O_TRUNC     0x8u  /* with RDWR: truncate to 0 */
+#define PF_O_DIRECTORY 0x10u /* fail unless it is a directory */
+#define PF_O_NOFOLLOW \
+	0x20u /* the last component may not be a symbolic link (-PF_ELOOP), but see PF_O_PATH */
+#define PF_O_PATH \
+	0x40u /* only names it, whatever it is, needs no permission on it: for attributes; no reading or writing */
+#define PF_O_TMPFILE \
+	0x80u /* with RDWR: a new file without a name, in the directory that the path leads to; see pf_link_file() */
+#define PF_O_APPEND 0x100u /* with RDWR: every pf_write() is a pf_append() */
 
-/* Opens a file by name. Errors: -PF_ENOFILE, -PF_EFILEEXISTS, -PF_ENAME, -PF_ENOINODES, -PF_EREADONLY,
- * -PF_EFLAGS, -ENOMEM. */
-int pf_open(pf_pool *pool, const char *name, unsigned flags, mode_t mode, pf_file **file);
+/* Opens a file, or a directory (RDONLY). New files get `mode` without set-uid bits that the caller may not give, the caller's uid, and the caller's gid,
+ * or the directory's if that is setgid. Errors: those of paths, -PF_EFILEEXISTS, -PF_EISDIR, -PF_EACCESS, -PF_EFLAGS, -ENOMEM. */
+int pf_open(pf_pool *pool, const char *path, unsigned flags, mode_t mode, pf_file **file);
 /* Closes; maps and pins made through the file stay. A file without a name goes with its last handle. */
 int pf_close(pf_file *file);
 
@@ -189,10 +223,17 @@ int pf_close(pf_file *file);
 ssize_t pf_read(pf_file *file, void *buffer, size_t length, uint64_t offset);
 /* Copies into the file, allocating and extending as needed. Returns `length`, or fewer bytes if space
  * ran out after some, or an error and nothing was written: -PF_ENOSPACE, -PF_ENOMETA, -PF_EREADONLY,
- * -PF_EFILESIZE. Who maps or pins the range sees the new bytes. */
+ * -PF_EFILESIZE, -PF_EPERM (immutable; append-only and not at the end). Who maps or pins the range sees the new bytes. */
 ssize_t pf_write(pf_file *file, const void *buffer, size_t length, uint64_t offset);
 /* The same at the end of the file; whole with respect to other appends. */
 ssize_t pf_append(pf_file *file, const void *buffer, size_t length);
+/* On a persistent device, what was written to the file before is there after a power cut when this returns. */
+int pf_sync(pf_file *file);
+
+enum pf_seek { PF_SEEK_DATA, PF_SEEK_HOLE };
+/* The first byte at or after `offset` that is data (or in a hole; the end of the file is one). Allocated and never written is a hole.
+ * -ENXIO: there is none before the end, or `offset` is past it. */
+int64_t pf_seek(pf_file *file, uint64_t offset, enum pf_seek what);
 
 /* What to do about holds on pages that are to leave a file. */
 enum pf_policy {
@@ -208,28 +249,100 @@ int pf_truncate(pf_file *file, uint64_t size, enum pf_policy policy, int timeout
 /* Makes a hole: the bytes read as zeros afterwards. Whole pages leave the file; parts of pages are zeroed in place. Errors as above. */
 int pf_punch(pf_file *file, uint64_t offset, uint64_t length, enum pf_policy policy,
 	     int timeout_ms);
-/* Allocates pages for the range, zeroed where there were none, and extends the size to cover it.
- * Tries to make it one piece. All or nothing. Errors: -PF_ENOSPACE, -PF_ENOMETA, -PF_EFILESIZE. */
-int pf_allocate(pf_file *file, uint64_t offset, uint64_t length);
+#define PF_ALLOC_KEEP_SIZE 0x1u /* do not extend the file: pages past its end wait for it to grow */
+#define PF_ALLOC_ZERO      0x2u /* and the whole range reads as zeros afterwards, written or not */
+/* Allocates pages for the range, which read as zeros where there were none, and extends the size to cover it.
+ * Tries to make it one piece. All or nothing. Takes time for their number, not for their bytes: memory is zeroed when it is first written, mapped or pinned.
+ * Errors: -PF_ENOSPACE, -PF_ENOMETA, -PF_EFILESIZE, -PF_EFLAGS. */
+int pf_allocate(pf_file *file, uint64_t offset, uint64_t length, unsigned flags);
+
+/* ---- attributes ----------------------------------------------------------------------------- */
+
+#define PF_FLAG_IMMUTABLE \
+	0x1u /* nothing of it changes: no bytes, attributes, names; only uid 0 sets or takes it away */
+#define PF_FLAG_APPEND 0x2u /* it only grows, by appends; a directory: entries come and do not go */
 
 struct pf_stat {
 	uint64_t inode, generation;
-	uint64_t size;                         /* bytes */
-	uint64_t allocated;                    /* bytes of pages in the file */
-	uint64_t mtime_ns, ctime_ns, btime_ns; /* since 1970 */
-	uint32_t mode, uid, gid, nlink;
+	uint64_t
+		size; /* bytes; of a directory: its entries; of a symbolic link: the length of what it says */
+	uint64_t allocated;                              /* bytes of pages in the file */
+	uint64_t atime_ns, mtime_ns, ctime_ns, btime_ns; /* since 1970 */
+	uint32_t mode; /* type and permissions, as in stat(2): S_IFREG, S_IFDIR, S_IFLNK */
+	uint32_t uid, gid, nlink;
+	uint32_t flags; /* PF_FLAG_... */
 };
 int pf_stat(pf_file *file, struct pf_stat *stat);
+/* Of the file that the path leads to; flags: 0 or PF_O_NOFOLLOW (of a symbolic link itself). */
+int pf_stat_path(pf_pool *pool, const char *path, unsigned flags, struct pf_stat *stat);
 
-/* Removes the name. Open handles, maps and pins go on. Errors: -PF_ENOFILE, -PF_ENAME, -PF_EREADONLY. */
-int pf_unlink(pf_pool *pool, const char *name);
-/* Renames; a file that has the new name loses it, as by pf_unlink(), in the same step. */
-int pf_rename(pf_pool *pool, const char *from, const char *to);
+#define PF_SET_MODE  0x1u
+#define PF_SET_UID   0x2u
+#define PF_SET_GID   0x4u
+#define PF_SET_ATIME 0x8u
+#define PF_SET_MTIME 0x10u
+#define PF_SET_FLAGS 0x20u
+#define PF_NOW       UINT64_MAX /* as a time: now */
+struct pf_setattr {
+	unsigned set; /* PF_SET_...: which of these */
+	uint32_t mode, uid, gid, flags;
+	uint64_t atime_ns, mtime_ns;
+};
+/* Changes attributes, all or none, by the rules of chmod(2), chown(2), utimensat(2). Errors: -PF_EPERM, -PF_EREADONLY, -PF_EFLAGS. */
+int pf_setattr(pf_file *file, const struct pf_setattr *attr);
+/* Whether this thread's caller may do this with the file: a sum of R_OK, W_OK, X_OK. 0, or -PF_EACCESS. */
+int pf_access(pf_pool *pool, const char *path, int mode);
 
-/* Calls `each` for every file, in no order; stops when it returns non-zero and returns that. A name
- * that comes or goes meanwhile may or may not be seen; `each` may call the library. */
-int pf_list(pf_pool *pool, int (*each)(void *arg, const char *name, const struct pf_stat *stat),
-	    void *arg);
+/* Extended attributes: names begin with "user." (files and directories; needs permission to read or write the file) or "security."
+ * (uid 0 changes them) and have 255 bytes at most; names and values of one file together 4,000 bytes. */
+#define PF_XATTR_CREATE  0x1u /* -EEXIST if it is there */
+#define PF_XATTR_REPLACE 0x2u /* -ENODATA if not */
+/* Errors: -ENODATA, -EOPNOTSUPP (another prefix), -ERANGE (`size` is too small), -E2BIG (no room), -PF_EACCESS, -PF_EPERM. */
+int pf_setxattr(pf_file *file, const char *name, const void *value, size_t size, unsigned flags);
+/* Returns the value's length; size 0 asks for it. */
+ssize_t pf_getxattr(pf_file *file, const char *name, void *value, size_t size);
+/* The names, each with its NUL. Returns their length; size 0 asks for it. */
+ssize_t pf_listxattr(pf_file *file, char *names, size_t size);
+int pf_removexattr(pf_file *file, const char *name);
+
+/* ---- names ---------------------------------------------------------------------------------- */
+
+/* Makes an empty directory. Errors: those of paths, -PF_EFILEEXISTS. */
+int pf_mkdir(pf_pool *pool, const char *path, mode_t mode);
+/* Removes an empty directory. Errors: -PF_ENOTEMPTY, -PF_ENOTDIR, -EBUSY (the root), -EINVAL (a path that ends in "."). */
+int pf_rmdir(pf_pool *pool, const char *path);
+/* Removes the name. A file goes with its last name and handle; maps and pins go on. Errors: -PF_EISDIR. */
+int pf_unlink(pf_pool *pool, const char *path);
+/* Another name for the file `from` (no directory; a symbolic link is not followed). Errors: -PF_EFILEEXISTS, -PF_EPERM, -EMLINK. */
+int pf_link(pf_pool *pool, const char *from, const char *to);
+/* Gives a file that was opened with PF_O_TMPFILE (or has a name already) the name `to`. With PF_LINK_REPLACE a file that has this name loses it in
+ * the same step: what was written becomes visible whole. */
+#define PF_LINK_REPLACE 0x1u
+int pf_link_file(pf_file *file, const char *to, unsigned flags);
+/* Makes a symbolic link that says `target`, 1 to 4095 bytes. */
+int pf_symlink(pf_pool *pool, const char *target, const char *path);
+/* Up to `size` bytes of what the link says, without a NUL; returns how many. -EINVAL: it is no symbolic link. */
+ssize_t pf_readlink(pf_pool *pool, const char *path, char *target, size_t size);
+
+#define PF_RENAME_NOREPLACE 0x1u /* -PF_EFILEEXISTS if the new name is there */
+#define PF_RENAME_EXCHANGE  0x2u /* both are there and change places */
+/* Renames, in one step; what has the new name loses it, as by pf_unlink() or pf_rmdir(). Errors: as rename(2): -PF_EISDIR, -PF_ENOTDIR, -PF_ENOTEMPTY,
+ * -EINVAL (a directory into itself), -PF_EFLAGS. */
+int pf_rename(pf_pool *pool, const char *from, const char *to, unsigned flags);
+
+struct pf_entry {
+	const char *name; /* valid until the next call with this handle */
+	uint64_t inode;
+	uint32_t type;   /* S_IFREG, S_IFDIR, S_IFLNK */
+	uint64_t cursor; /* where to go on after it */
+};
+/* The first entry of a directory after `cursor`; 0: from the beginning. 1, or 0 at the end. "." and ".." are not among them. An entry that is there all the time
+ * is seen once, whatever comes and goes meanwhile; cursors stay good, also for another handle or after the directory has changed.
+ * -PF_ENOTDIR. The handle is used by one thread at a time. */
+int pf_readdir(pf_file *directory, uint64_t cursor, struct pf_entry *entry);
+/* Calls `each` for every entry of the directory at `path`, in no order; stops when it returns non-zero and returns that. `each` may call the library. */
+int pf_list(pf_pool *pool, const char *path,
+	    int (*each)(void *arg, const char *name, const struct pf_stat *stat), void *arg);
 
 /* ---- direct maps ---------------------------------------------------------------------------- */
 

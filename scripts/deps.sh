@@ -10,7 +10,7 @@
 set -eu
 
 build="gcc libc6-dev make meson ninja-build pkg-config python3
-	libpmem2-dev libisal-dev liburing-dev libjansson-dev libcmocka-dev spin"
+	libpmem2-dev libisal-dev libxxhash-dev liburing-dev libjansson-dev libcmocka-dev spin"
 style="clang-format-14"
 
 want=$build

@@ -19,7 +19,7 @@ static int writer(void *arg)
 	(void)arg;
 	pattern_file(pool, "kept", 3 << 20, 1);
 	OK(pf_open(pool, "removed", PF_O_RDWR | PF_O_CREATE, 0644, &file));
-	OK(pf_allocate(file, 0, 1 << 20));
+	OK(pf_allocate(file, 0, 1 << 20, 0));
 	OK(pf_unlink(pool, "removed"));
 	test_gate_open(gate);
 	for (;;)
@@ -79,7 +79,7 @@ static void use(pf_pool *pool)
 	must_be(pf_open(pool, "kept", PF_O_RDWR, 0, &file), -PF_EREADONLY);
 	must_be(pf_open(pool, "new", PF_O_RDONLY | PF_O_CREATE, 0644, &file), -PF_EREADONLY);
 	must_be(pf_unlink(pool, "kept"), -PF_EREADONLY);
-	must_be(pf_rename(pool, "kept", "other"), -PF_EREADONLY);
+	must_be(pf_rename(pool, "kept", "other", 0), -PF_EREADONLY);
 	OK(pf_open(pool, "kept", PF_O_RDONLY, 0, &file));
 	must_be(pf_write(file, "x", 1, 0), -PF_EREADONLY);
 	must_be(pf_truncate(file, 0, PF_DETACH, 0), -PF_EREADONLY);

@@ -36,7 +36,7 @@ static void by_append(pf_file *file)
 
 static void by_allocate(pf_file *file)
 {
-	OK(pf_allocate(file, 0, LENGTH));
+	OK(pf_allocate(file, 0, LENGTH, 0));
 }
 
 static void cut_and_lengthen(pf_pool *pool, void (*lengthen)(pf_file *file))

@@ -117,7 +117,7 @@ static void allocate_it(unsigned i)
 
 	if (!f)
 		return;
-	OK(pf_allocate(f, offset, length));
+	OK(pf_allocate(f, offset, length, 0));
 	if (offset + length > model[i].size)
 		model[i].size = offset + length;
 	OK(pf_close(f));
@@ -132,7 +132,7 @@ static void unlink_it(unsigned i)
 
 static void rename_it(unsigned i, unsigned to)
 {
-	must_be(pf_rename(pool, name_of(i), name_of(to)), model[i].bytes ? 0 : -PF_ENOFILE);
+	must_be(pf_rename(pool, name_of(i), name_of(to), 0), model[i].bytes ? 0 : -PF_ENOFILE);
 	if (i == to || !model[i].bytes)
 		return;
 	free(model[to].bytes);

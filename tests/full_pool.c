@@ -71,7 +71,7 @@ static void fill(const char *name, uint64_t leave)
 	uint64_t pages = pool_info(pool).pages_free - leave;
 
 	OK(pf_open(pool, name, PF_O_RDWR | PF_O_CREATE, 0644, &f));
-	OK(pf_allocate(f, 0, pages * PAGE));
+	OK(pf_allocate(f, 0, pages * PAGE, 0));
 	OK(pf_close(f));
 	must_be(pool_info(pool).pages_free, leave);
 }
@@ -108,8 +108,8 @@ static void needs_space(void)
 	IS_FULL(pf_write(file, bytes, PAGE, 100 * PAGE));
 	IS_FULL(pf_write(file, bytes, PAGE, 900 * MIB));
 	IS_FULL(pf_append(file, bytes, 10));
-	IS_FULL(pf_allocate(file, 0, 19 * PAGE));
-	IS_FULL(pf_allocate(file, 900 * MIB, 1));
+	IS_FULL(pf_allocate(file, 0, 19 * PAGE, 0));
+	IS_FULL(pf_allocate(file, 900 * MIB, 1, 0));
 	IS_FULL(pf_map_file(file, 0, 19 * PAGE, PF_MAP_WRITE, &map));
 	IS_FULL(pf_pin_file(file, 0, 19 * PAGE, PF_PIN_WRITE, &pin));
 	/* What has its pages, or needs none, goes on. */
@@ -133,7 +133,7 @@ static void nearly_full(void)
 	pf_pin *pin;
 
 	must_be(pool_info(pool).pages_free, 2);
-	IS_FULL(pf_allocate(file, 0, 19 * PAGE));
+	IS_FULL(pf_allocate(file, 0, 19 * PAGE, 0));
 	IS_FULL(pf_map_file(file, 0, 19 * PAGE, PF_MAP_WRITE, &map));
 	IS_FULL(pf_pin_file(file, 0, 19 * PAGE, PF_PIN_WRITE, &pin));
 	must_be(pf_write(file, bytes, 5 * PAGE, 25 * PAGE), 2 * PAGE);

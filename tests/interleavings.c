@@ -172,7 +172,7 @@ static void fill(const char *name, uint64_t leave)
 	pf_file *f;
 
 	OK(pf_open(pool, name, PF_O_RDWR | PF_O_CREATE, 0600, &f));
-	OK(pf_allocate(f, 0, pages * PAGE));
+	OK(pf_allocate(f, 0, pages * PAGE, 0));
 	OK(pf_close(f));
 	must_be(pool_info(pool).pages_free, leave);
 }

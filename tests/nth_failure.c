@@ -222,7 +222,7 @@ static long run_punch(struct state *s)
 
 static long run_allocate(struct state *s)
 {
-	return pf_allocate(s->file, 0, 7 * MIB);
+	return pf_allocate(s->file, 0, 7 * MIB, 0);
 }
 
 static long run_stat(struct state *s)
@@ -239,7 +239,7 @@ static long run_unlink(struct state *s)
 
 static long run_rename(struct state *s)
 {
-	return pf_rename(s->pool, "sparse", "a");
+	return pf_rename(s->pool, "sparse", "a", 0);
 }
 
 static int one_file(void *arg, const char *name, const struct pf_stat *stat)
@@ -250,7 +250,7 @@ static int one_file(void *arg, const char *name, const struct pf_stat *stat)
 
 static long run_list(struct state *s)
 {
-	return pf_list(s->pool, one_file, NULL);
+	return pf_list(s->pool, "/", one_file, NULL);
 }
 
 static long run_map(struct state *s)

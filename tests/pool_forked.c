@@ -54,11 +54,11 @@ static void files(void)
 	REFUSED(pf_append(file, bytes, sizeof bytes));
 	REFUSED(pf_truncate(file, 0, PF_DETACH, 0));
 	REFUSED(pf_punch(file, 0, 4096, PF_DETACH, 0));
-	REFUSED(pf_allocate(file, 0, 4096));
+	REFUSED(pf_allocate(file, 0, 4096, 0));
 	REFUSED(pf_stat(file, &st));
 	REFUSED(pf_unlink(pool, "a"));
-	REFUSED(pf_rename(pool, "a", "b"));
-	REFUSED(pf_list(pool, each_file, NULL));
+	REFUSED(pf_rename(pool, "a", "b", 0));
+	REFUSED(pf_list(pool, "/", each_file, NULL));
 }
 
 static void holds(void)

@@ -38,9 +38,9 @@ static void replace_own(pf_pool *pool, struct test_random *r)
 	snprintf(name, sizeof name, "own-%u", number);
 	snprintf(new_name, sizeof new_name, "new-%u", number);
 	OK(pf_open(pool, new_name, PF_O_RDWR | PF_O_CREATE | PF_O_TRUNC, 0600, &f));
-	OK(pf_allocate(f, 0, PF_PAGE_SIZE * (1 + test_below(r, 64))));
+	OK(pf_allocate(f, 0, PF_PAGE_SIZE * (1 + test_below(r, 64)), 0));
 	OK(pf_pin_file(f, 0, PF_PAGE_SIZE, PF_PIN_WRITE, &pin));
-	OK(pf_rename(pool, new_name, name));
+	OK(pf_rename(pool, new_name, name, 0));
 	if (test_below(r, 2)) {
 		rc = pf_unlink(pool, name);
 		must(rc == 0);

@@ -127,7 +127,7 @@ static void grow(const char *dir)
 
 	OK(pf_open(pool, "large", PF_O_RDWR | PF_O_CREATE, 0600, &f));
 	do
-		rc = pf_allocate(f, (uint64_t)n << 21, 2 << 20);
+		rc = pf_allocate(f, (uint64_t)n << 21, 2 << 20, 0);
 	while (rc == 0 && ++n < 2000);
 	must_be(rc, -PF_ERUNSPACE);
 	pool_check(pool, "a full runtime directory");

@@ -19,7 +19,7 @@ static int churn(void *arg)
 	OK(pf_open(pool, "file", PF_O_RDWR | PF_O_CREATE, 0644, &file));
 	test_gate_open(ready);
 	for (;;) {
-		OK(pf_allocate(file, 0, 64 * 4096));
+		OK(pf_allocate(file, 0, 64 * 4096, 0));
 		OK(pf_truncate(file, 0, PF_DETACH, 0));
 	}
 }

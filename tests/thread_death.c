@@ -182,7 +182,7 @@ static bool one_death(pf_pool *pool, const struct op *op, long at)
 	pool_check(pool, what);
 	length = pool_info(pool).pages_free * PAGE;
 	OK(pf_open(pool, "fill", PF_O_RDWR | PF_O_CREATE, 0600, &fill));
-	OK(pf_allocate(fill, 0, length));
+	OK(pf_allocate(fill, 0, length, 0));
 	test_gate_open(death->go_on);
 	if (test_wait(pid, TEST_PATIENCE))
 		test_fail(__FILE__, __LINE__, "%s", what);

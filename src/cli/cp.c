@@ -50,7 +50,7 @@ static int copy_in(pf_file *to, int from, uint64_t size, const char *what)
 	ssize_t n = 1;
 	int rc = buffer ? EXIT_FINE : complain("no memory");
 
-	if (rc == EXIT_FINE && size && pf_allocate(to, 0, size) < 0)
+	if (rc == EXIT_FINE && size && pf_allocate(to, 0, size, 0) < 0)
 		rc = complain_pf(what);
 	while (rc == EXIT_FINE && (n = read(from, buffer, CHUNK)) != 0) {
 		ssize_t written;
@@ -85,7 +85,7 @@ static int publish(pf_pool *pool, int from, const struct stat *st, const char *w
 	rc = copy_in(file, from, S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0, what);
 	if (pf_close(file) < 0 && rc == EXIT_FINE)
 		rc = complain_pf(name);
-	if (rc == EXIT_FINE && pf_rename(pool, temporary, name) < 0)
+	if (rc == EXIT_FINE && pf_rename(pool, temporary, name, 0) < 0)
 		rc = complain_pf(name);
 	if (rc != EXIT_FINE)
 		pf_unlink(pool, temporary);
@@ -230,10 +230,11 @@ static int cp_within(pf_pool *from_pool, const char *from_name, pf_pool *pool, c
 		    0) {
 		rc = complain_pf(name);
 	} else {
-		rc = stat.size && pf_allocate(to, 0, stat.size) < 0 ? complain_pf(name)
-								    : copy_between(from, to, name);
+		rc = stat.size && pf_allocate(to, 0, stat.size, 0) < 0
+			     ? complain_pf(name)
+			     : copy_between(from, to, name);
 		pf_close(to);
-		if (rc == EXIT_FINE && pf_rename(pool, temporary, *name ? name : from_name) < 0)
+		if (rc == EXIT_FINE && pf_rename(pool, temporary, *name ? name : from_name, 0) < 0)
 			rc = complain_pf(name);
 		if (rc != EXIT_FINE)
 			pf_unlink(pool, temporary);

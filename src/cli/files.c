@@ -82,7 +82,7 @@ static int print_listing(const struct listing *l, bool json)
 static int list(pf_pool *pool, const char *path, bool json)
 {
 	struct listing l = {0};
-	int rc = pf_list(pool, note_file, &l);
+	int rc = pf_list(pool, "/", note_file, &l);
 
 	if (rc > 0)
 		rc = complain("no memory");
@@ -217,7 +217,7 @@ static int run_mv(const struct options *o, char **operands, int count)
 	pool = open_pool(path, PF_POOL_NO_THREAD);
 	if (!pool)
 		return EXIT_FAILED;
-	rc = pf_rename(pool, from, to) < 0 ? complain_pf(from) : EXIT_FINE;
+	rc = pf_rename(pool, from, to, 0) < 0 ? complain_pf(from) : EXIT_FINE;
 	pf_pool_close(pool);
 	return rc;
 }

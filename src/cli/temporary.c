@@ -50,5 +50,5 @@ void remove_leftovers(pf_pool *pool)
 	struct leftovers l = {pool, pid_namespace()};
 
 	if (l.namespace)
-		pf_list(pool, remove_leftover, &l);
+		pf_list(pool, "/", remove_leftover, &l);
 }

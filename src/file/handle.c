@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -320,7 +321,7 @@ static int64_t rename_locked(struct rt_self *me, struct layout *l, const char *f
 	return replaced;
 }
 
-int pf_rename(pf_pool *pool, const char *from, const char *to)
+int pf_rename(pf_pool *pool, const char *from, const char *to, unsigned flags)
 {
 	struct rt_self *me;
 	int64_t replaced;
@@ -328,6 +329,8 @@ int pf_rename(pf_pool *pool, const char *from, const char *to)
 
 	if (rc >= 0)
 		rc = fs_name_check(to);
+	if (rc >= 0 && flags)
+		rc = err(PF_EFLAGS, "rename: %x", flags);
 	if (rc >= 0)
 		rc = begin_names(pool, &me);
 	if (rc < 0)
@@ -354,7 +357,7 @@ static void fill_stat(struct layout *l, uint32_t ino, const struct inode_attr *a
 		.mtime_ns = attr->mtime,
 		.ctime_ns = attr->ctime,
 		.btime_ns = attr->btime,
-		.mode = attr->mode,
+		.mode = S_IFREG | attr->mode,
 		.uid = attr->uid,
 		.gid = attr->gid,
 		.nlink = attr->state == INODE_NAMED,
@@ -411,10 +414,12 @@ static int list_one(void *arg, uint32_t ino, const struct inode_attr *attr)
 	return list->each(list->arg, attr->name, &stat);
 }
 
-int pf_list(pf_pool *pool, int (*each)(void *arg, const char *name, const struct pf_stat *stat),
-	    void *arg)
+int pf_list(pf_pool *pool, const char *path,
+	    int (*each)(void *arg, const char *name, const struct pf_stat *stat), void *arg)
 {
 	struct list list = {pool_self(pool), &pool->layout, each, arg};
 
+	if (strcmp(path, "/"))
+		return err(PF_ENOFILE, "%s", path);
 	return list.me ? fs_list(&pool->layout.fs, list_one, &list) : rt_self_error();
 }

@@ -363,7 +363,7 @@ static int allocate_locked(struct rt_self *me, struct layout *l, uint32_t ino, u
 	return rc;
 }
 
-int pf_allocate(pf_file *file, uint64_t offset, uint64_t length)
+int pf_allocate(pf_file *file, uint64_t offset, uint64_t length, unsigned flags)
 {
 	uint64_t max = FILE_PAGES_MAX * PAGE_BYTES;
 	struct layout *l = &file->pool->layout;
@@ -371,6 +371,8 @@ int pf_allocate(pf_file *file, uint64_t offset, uint64_t length)
 	unsigned tries = 0;
 	int rc = check_write(file, &me);
 
+	if (rc == 0 && flags)
+		rc = err(PF_EFLAGS, "allocate: %x", flags);
 	if (rc == 0 && !length)
 		rc = err(PF_ERANGE, "0 bytes");
 	if (rc == 0 && (offset > max || length > max - offset))

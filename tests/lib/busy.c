@@ -86,7 +86,7 @@ static void change_file(struct worker *w, pf_file *file, unsigned id)
 		ALLOW(pf_punch(file, offset, length, policy, 5));
 		break;
 	default:
-		ALLOW(pf_allocate(file, offset, length));
+		ALLOW(pf_allocate(file, offset, length, 0));
 	}
 }
 
@@ -164,7 +164,7 @@ static void one_thing(struct worker *w)
 	name_of(other, id, !second);
 	switch (test_below(&w->chance, 8)) {
 	case 0:
-		ALLOW(pf_rename(w->pool, name, other));
+		ALLOW(pf_rename(w->pool, name, other, 0));
 		break;
 	case 1:
 		ALLOW(pf_unlink(w->pool, name));

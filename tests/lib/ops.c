@@ -175,7 +175,7 @@ static void punch_small(struct op_state *s)
 
 static void allocate(struct op_state *s)
 {
-	pf_allocate(s->file, 0, 200000);
+	pf_allocate(s->file, 0, 200000, 0);
 }
 
 static void unlink_a(struct op_state *s)
@@ -185,12 +185,12 @@ static void unlink_a(struct op_state *s)
 
 static void rename_new(struct op_state *s)
 {
-	pf_rename(s->pool, "b", "e");
+	pf_rename(s->pool, "b", "e", 0);
 }
 
 static void rename_over(struct op_state *s)
 {
-	pf_rename(s->pool, "b", "a");
+	pf_rename(s->pool, "b", "a", 0);
 }
 
 static void map(struct op_state *s)

@@ -49,7 +49,7 @@ static void fill_all(pf_pool *pool, struct filled *f)
 
 	must(bytes >= HELD);
 	OK(pf_open(pool, "next", PF_O_RDWR | PF_O_CREATE, 0644, &f->file));
-	OK(pf_allocate(f->file, 0, bytes));
+	OK(pf_allocate(f->file, 0, bytes, 0));
 	OK(pf_pin_file(f->file, 0, bytes, PF_PIN_WRITE, &f->pin));
 	f->chunk = pf_pin_chunks(f->pin, &f->chunks);
 	for (size_t c = 0; c < f->chunks; c++)
@@ -140,7 +140,7 @@ static pf_pin *pin_new_file(struct outlive *o, pf_pool *pool)
 	pf_pin *pin;
 
 	OK(pf_open(pool, "target", PF_O_RDWR | PF_O_CREATE, 0644, &file));
-	OK(pf_allocate(file, 0, HELD));
+	OK(pf_allocate(file, 0, HELD, 0));
 	OK(pf_pin_file(file, 0, HELD, PF_PIN_WRITE | PF_PIN_LONGTERM, &pin));
 	if (o->unlinked)
 		OK(pf_unlink(pool, "target"));

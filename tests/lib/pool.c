@@ -62,7 +62,7 @@ void pool_empty(pf_pool *pool, const char *what)
 {
 	struct pf_info info;
 
-	OK(pf_list(pool, unlink_one, pool));
+	OK(pf_list(pool, "/", unlink_one, pool));
 	pool_check(pool, what);
 	info = pool_info(pool);
 	if (info.pages_free != info.pages_total)

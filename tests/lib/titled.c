@@ -121,12 +121,12 @@ static void publish(struct worker *w)
 		return;
 	for (unsigned i = 0; i < pages; i++)
 		make_page(w->bytes + (size_t)i * WORDS, file, i, test_random(&w->r));
-	rc = below(w, 2) ? pf_allocate(f, 0, pages * PAGE) : 0;
+	rc = below(w, 2) ? pf_allocate(f, 0, pages * PAGE, 0) : 0;
 	if (rc == 0)
 		rc = pf_write(f, w->bytes, pages * PAGE, 0);
 	OK(pf_close(f));
 	if (went_well(rc) && rc == (long)(pages * PAGE))
-		went_well(pf_rename(w->pool, name, shared_name(file)));
+		went_well(pf_rename(w->pool, name, shared_name(file), 0));
 	else
 		went_well(pf_unlink(w->pool, name));
 }
@@ -246,7 +246,7 @@ static void allocate(struct worker *w)
 
 	if (!f)
 		return;
-	went_well(pf_allocate(f, first * PAGE, (1 + below(w, 100)) * PAGE));
+	went_well(pf_allocate(f, first * PAGE, (1 + below(w, 100)) * PAGE, 0));
 	OK(pf_close(f));
 }
 
@@ -291,7 +291,7 @@ static void look_around(struct worker *w)
 
 	OK(pf_info(w->pool, &info));
 	OK(pf_holders(w->pool, count_holder, &sum));
-	OK(pf_list(w->pool, count_file, &sum));
+	OK(pf_list(w->pool, "/", count_file, &sum));
 	if (below(w, 4) == 0)
 		OK(pf_reap(w->pool));
 }
