@@ -65,29 +65,39 @@ static void check_file(struct rt_self *me, struct layout *l, uint32_t ino, struc
 		report_violation(report, "inode", "inode %u: %s", ino, pf_message());
 	if (rc < 0)
 		return;
-	for (uint64_t i = fs_next_entry(&l->fs, ino, 0, FILE_PAGES_MAX); i < FILE_PAGES_MAX;
-	     i = fs_next_entry(&l->fs, ino, i + 1, FILE_PAGES_MAX))
+	for (uint64_t i = fs_is_file(&l->fs, ino) ? fs_next_entry(&l->fs, ino, 0, FILE_PAGES_MAX)
+						  : FILE_PAGES_MAX;
+	     i < FILE_PAGES_MAX; i = fs_next_entry(&l->fs, ino, i + 1, FILE_PAGES_MAX))
 		check_entry(l, ino, i, report);
 	layout_unlock(me, l, ino);
 }
 
-/* A name leads to its file. Without a lock, so a difference counts when it is still there after many looks. */
-static void check_name(struct layout *l, uint32_t ino, struct report *report)
+/* Every name of a directory leads to what it says. Under its lock names stay, and what they lead to keeps its generation. */
+static void check_directory(struct rt_self *me, struct layout *l, uint32_t dir,
+			    struct report *report)
 {
-	struct inode_attr attr;
+	struct dir_name names[FS_DIR_READ];
+	uint64_t key = 0, entries = 0;
+	bool sure = true;
 
-	for (unsigned look = 0; look < LOOKS; look++, sched_yield()) {
-		bool sure;
-		uint32_t found;
+	if (layout_lock(me, l, dir) < 0)
+		return;
+	while (fs_is_directory(&l->fs, dir) && key < 1ull << DIR_KEY_BITS && sure) {
+		unsigned n = fs_dir_read(&l->fs, dir, key, names, &key, &sure);
 
-		if (fs_attr(&l->fs, ino, &attr) < 0 || attr.state != INODE_NAMED)
-			return;
-		found = fs_lookup(&l->fs, attr.name, &sure);
-		if (found == ino || (!found && !sure))
-			return;
+		entries += n;
+		for (unsigned i = 0; i < n; i++)
+			if (names[i].ino >= fs_inodes_high(&l->fs) ||
+			    fs_generation(&l->fs, names[i].ino) != names[i].igen ||
+			    fs_type(&l->fs, names[i].ino) != names[i].type)
+				report_violation(report, "name",
+						 "%s in directory %u does not lead to inode %u",
+						 names[i].name, dir, names[i].ino);
 	}
-	report_violation(report, "name", "inode %u (%s) has a name that is not found", ino,
-			 attr.name);
+	if (fs_is_directory(&l->fs, dir) && entries != fs_size(&l->fs, dir))
+		report_violation(report, "directory", "directory %u has %lu entries, not %lu", dir,
+				 (unsigned long)entries, (unsigned long)fs_size(&l->fs, dir));
+	layout_unlock(me, l, dir);
 }
 
 /* ---- pages against files ---------------------------------------------------------------------------- */
@@ -178,7 +188,8 @@ int pf_check(pf_pool *pool, void (*each)(void *arg, const char *rule, const char
 	/* Files first: who gets an inode's lock after a dead owner repairs what the other checks look at. */
 	for (uint32_t ino = 1; ino < fs_inodes_high(&l->fs); ino++) {
 		check_file(me, l, ino, &report);
-		check_name(l, ino, &report);
+		if (fs_is_directory(&l->fs, ino))
+			check_directory(me, l, ino, &report);
 	}
 	fs_check_runtime(&l->fs, me, &report);
 	journal_check(&l->fs.journal, &report);

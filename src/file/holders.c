@@ -6,13 +6,10 @@
 #include "base/sys.h"
 #include "file/pool.h"
 
-/* The file's name while its inode's generation is still that one: also after it was unlinked, until the number is used again. */
-static const char *name_of(struct fs *fs, uint32_t ino, uint32_t igen, struct inode_attr *attr)
+/* The file's path while its inode's generation is still that one: also after it was unlinked, until the number is used again. */
+static const char *name_of(struct fs *fs, uint32_t ino, uint32_t igen, char path[PF_PATH_MAX + 1])
 {
-	if (!ino || ino >= fs_inodes_high(fs) || fs_attr(fs, ino, attr) < 0 ||
-	    attr->generation != igen)
-		return NULL;
-	return attr->name_length ? attr->name : NULL;
+	return fs_path(fs, ino, igen, path, PF_PATH_MAX + 1) ? path : NULL;
 }
 
 static void command_of(const struct rt_slot *slot, char command[17])
@@ -33,15 +30,14 @@ static int tell(const struct tell *t, const struct rt_cursor *c, uint64_t range,
 		struct pf_holder *h, uint32_t ino, uint32_t igen)
 {
 	struct rt_slot *slot = rt_slot_at(t->l->rt, c->slot);
-	struct inode_attr attr;
-	char command[17];
+	char command[17], path[PF_PATH_MAX + 1];
 
 	command_of(slot, command);
 	h->pid = (pid_t)load_relaxed(&slot->pid);
 	h->command = command;
 	h->alive = rt_slot_state(c->word) == RT_SLOT_LIVE && !rt_slot_dead(t->l->rt, c->slot);
 	h->inode = ino;
-	h->name = name_of(&t->l->fs, ino, igen, &attr);
+	h->name = name_of(&t->l->fs, ino, igen, path);
 	h->bytes = page_folio_bytes(&t->l->pages, rt_range_pfn(range), rt_range_pages(range));
 	return t->each(t->arg, h);
 }
@@ -132,7 +128,7 @@ static int note_folio(void *arg, const struct page_folio *f)
 int pf_orphans(pf_pool *pool, int (*each)(void *arg, const struct pf_orphan *orphan), void *arg)
 {
 	struct orphans o = {0};
-	struct inode_attr attr;
+	char path[PF_PATH_MAX + 1];
 	int rc;
 
 	if (!pool_self(pool))
@@ -141,7 +137,7 @@ int pf_orphans(pf_pool *pool, int (*each)(void *arg, const struct pf_orphan *orp
 	for (size_t i = 0; i < o.count && rc == 0; i++) {
 		struct pf_orphan orphan = {o.file[i].pages * PAGE_BYTES, o.file[i].ino,
 					   name_of(&pool->layout.fs, o.file[i].ino, o.file[i].igen,
-						   &attr)};
+						   path)};
 
 		rc = each(arg, &orphan);
 	}

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/sys.h"
+#include "file/caller.h"
 #include "file/service.h"
 
 /* ---- making ----------------------------------------------------------------------------------------- */
@@ -29,7 +30,7 @@ static int make_media(struct dev *dev, const struct pf_mkfs_options *o)
 	rc = dev_map(dev, 0, super.data_offset, PROT_READ | PROT_WRITE, NULL, &meta);
 	if (rc < 0)
 		return rc;
-	fs_mkfs(dev, meta, &super);
+	fs_mkfs(dev, meta, &super, geteuid(), getegid());
 	sys_munmap(meta, super.data_offset);
 	return 0;
 }
@@ -235,6 +236,7 @@ static void free_pool(struct pf_pool *pool)
 		sys_munmap(pool->meta, pool->meta_bytes);
 	dev_close(pool->dev);
 	pthread_mutex_destroy(&pool->mutex);
+	free(pool->groups);
 	free(pool);
 }
 
@@ -252,7 +254,9 @@ static int open_device(struct dev *dev, int runtime_fd, unsigned flags, pf_pool 
 	pool->dev = dev;
 	pool->readonly = flags & PF_POOL_RDONLY;
 	pthread_mutex_init(&pool->mutex, NULL);
-	rc = read_super(pool, &super);
+	rc = caller_load(pool);
+	if (rc == 0)
+		rc = read_super(pool, &super);
 	if (rc == 0 && dev->page_cache && !(super.flags & SUPER_VOLATILE))
 		rc = err(PF_ECACHED, "%s", dev->path);
 	if (rc == 0)

@@ -19,6 +19,8 @@ struct pf_pool {
 	uint64_t data_bytes;
 	pthread_mutex_t mutex; /* data_read, the list of files */
 	struct pf_file *files;
+	struct pf_caller caller; /* this process, when it opened the pool */
+	gid_t *groups;
 	pthread_t service;
 	bool has_service;
 	_Atomic uint32_t stop;    /* the service's futex */
@@ -29,7 +31,9 @@ struct pf_file {
 	struct pf_pool *pool;
 	rt_handle *handle;
 	uint32_t ino, igen;
-	bool writable;
+	bool readable, writable, append;
+	bool nameless;            /* opened with PF_O_TMPFILE: it may get its first name */
+	struct file_batch *batch; /* of a directory that is read, see list.c */
 	struct pf_file *next, **link;
 };
 
@@ -57,7 +61,10 @@ int reap_own(struct pf_pool *pool, struct rt_self *me);
  * back (-PF_ENOSPACE). *tries counts, from 0. */
 bool reap_helps(struct pf_pool *pool, struct rt_self *me, int rc, unsigned *tries);
 
-/* handle.c: the last handle of an unnamed file goes. Inode lock. */
+/* handle.c */
+/* A file without names that nobody has open goes. Inode lock. */
+int handle_evict(struct rt_self *me, struct layout *l, uint32_t ino);
+/* Gives the handle up; then the same. Inode lock. */
 int handle_drop(struct rt_self *me, struct layout *l, rt_handle *handle);
 
 /* io.c: every page of [first, end) that the file lacks is allocated, zeroed, or none is. Inode lock. -PF_ENOSPACE, -PF_ENOMETA, -ENOMEM, errors of

@@ -1,7 +1,7 @@
-/* Inode records, map entries and name hashes, see inode_format.h. */
+/* Inode records and map entries, see inode_format.h. */
 #include "format/inode_format.h"
 
-#include <string.h>
+#include <sys/stat.h>
 
 #include "base/crc.h"
 #include "base/err.h"
@@ -29,19 +29,10 @@ bool entry_valid(uint32_t ino, uint32_t igen, uint64_t index, entry_t entry)
 	return !entry || entry >> 48 == check_of(ino, igen, index, entry & ((1ull << 48) - 1));
 }
 
-uint64_t name_hash(const char *name, size_t length)
+/* Word 0 is the checksum of the others, and of inlined[] of a symbolic link. */
+static uint64_t crc_of(const uint64_t *words, uint32_t link_crc)
 {
-	uint64_t h = 0xcbf29ce484222325ull;
-
-	for (size_t i = 0; i < length; i++)
-		h = (h ^ (uint8_t)name[i]) * 0x100000001b3ull;
-	return h ^ h >> 29;
-}
-
-/* Word 0 is the checksum of the others. */
-static uint64_t crc_of(const uint64_t *words)
-{
-	return crc32c(0, words + 1, (INODE_WORDS - 1) * sizeof *words);
+	return crc32c(link_crc, words + 1, (INODE_WORDS - 1) * sizeof *words);
 }
 
 void inode_words(const struct inode_attr *attr, uint64_t *words)
@@ -50,57 +41,86 @@ void inode_words(const struct inode_attr *attr, uint64_t *words)
 	words[2] = (uint64_t)attr->state | (uint64_t)attr->flags << 8 |
 		   (uint64_t)attr->generation << 32;
 	words[3] = attr->shrink_to;
-	words[4] = attr->mtime;
-	words[5] = attr->ctime;
-	words[6] = attr->btime;
-	words[7] = attr->mode | (uint64_t)attr->uid << 32;
-	words[8] = attr->gid | (uint64_t)attr->name_length << 32;
-	memset(words + 9, 0, 32 * sizeof *words);
-	memcpy(words + 9, attr->name, attr->name_length);
-	words[0] = crc_of(words);
+	words[4] = attr->atime;
+	words[5] = attr->mtime;
+	words[6] = attr->ctime;
+	words[7] = attr->btime;
+	words[8] = attr->mode | (uint64_t)attr->uid << 32;
+	words[9] = attr->gid | (uint64_t)attr->nlink << 32;
+	words[10] = attr->parent;
+	words[11] = attr->key;
+	words[12] = attr->xattr;
+	words[0] = crc_of(words, attr->link_crc);
 }
 
 static void from_words(const uint64_t *words, struct inode_attr *attr)
 {
-	attr->size = words[1];
-	attr->state = (enum inode_state)(words[2] & 0xff);
-	attr->flags = words[2] >> 8 & 0xffffff;
-	attr->generation = words[2] >> 32;
-	attr->shrink_to = words[3];
-	attr->mtime = words[4];
-	attr->ctime = words[5];
-	attr->btime = words[6];
-	attr->mode = (uint32_t)words[7];
-	attr->uid = words[7] >> 32;
-	attr->gid = (uint32_t)words[8];
-	attr->name_length = words[8] >> 32;
-	memcpy(attr->name, words + 9, 256);
+	*attr = (struct inode_attr){
+		.size = words[1],
+		.state = (enum inode_state)(words[2] & 0xff),
+		.flags = words[2] >> 8 & 0xffffff,
+		.generation = words[2] >> 32,
+		.shrink_to = words[3],
+		.atime = words[4],
+		.mtime = words[5],
+		.ctime = words[6],
+		.btime = words[7],
+		.mode = (uint32_t)words[8],
+		.uid = words[8] >> 32,
+		.gid = (uint32_t)words[9],
+		.nlink = words[9] >> 32,
+		.parent = (uint32_t)words[10],
+		.key = words[11],
+		.xattr = words[12],
+	};
 }
 
 static int check_attr(const struct inode_attr *a)
 {
-	if (a->state > INODE_EVICTING || a->flags & ~INODE_SHRINKING)
+	uint32_t type = a->mode & S_IFMT;
+
+	if (a->state > INODE_EVICTING || a->flags & ~INODE_FLAGS)
 		return err(PF_ECORRUPT, "inode: state %d, flags %x", (int)a->state, a->flags);
-	if (a->size > FILE_PAGES_MAX * PAGE_BYTES || a->shrink_to > FILE_PAGES_MAX * PAGE_BYTES)
+	if (a->state == INODE_FREE)
+		return 0;
+	if ((type != S_IFREG && type != S_IFDIR && type != S_IFLNK) || a->mode & ~(S_IFMT | 07777u))
+		return err(PF_ECORRUPT, "inode: mode %o", a->mode);
+	if (a->size > FILE_PAGES_MAX * PAGE_BYTES || a->shrink_to > FILE_PAGES_MAX * PAGE_BYTES ||
+	    (type == S_IFLNK && (!a->size || a->size > PF_PATH_MAX)))
 		return err(PF_ECORRUPT, "inode: size %lu", (unsigned long)a->size);
-	if (a->name_length > PF_NAME_MAX || a->name[a->name_length] ||
-	    memchr(a->name, '/', a->name_length) || strlen(a->name) != a->name_length ||
-	    (a->state != INODE_FREE && !a->name_length))
-		return err(PF_ECORRUPT, "inode: name of %u bytes", a->name_length);
+	if ((a->state == INODE_NAMED) != (a->nlink != 0))
+		return err(PF_ECORRUPT, "inode: state %d with %u names", (int)a->state, a->nlink);
 	return 0;
+}
+
+static bool is_link(const uint64_t *words)
+{
+	return (words[8] & S_IFMT) == S_IFLNK;
+}
+
+static uint32_t link_crc(const struct inode_format *inode)
+{
+	uint64_t copy[INLINE_ENTRIES];
+
+	for (unsigned i = 0; i < INLINE_ENTRIES; i++)
+		copy[i] = load_acquire(&inode->inlined[i]);
+	return crc32c(0, copy, sizeof copy);
 }
 
 static int read_within(const struct inode_format *inode, struct inode_attr *attr, unsigned tries)
 {
 	const _Atomic uint64_t *from = &inode->crc;
 	uint64_t words[INODE_WORDS], any;
+	uint32_t crc;
 
 	for (unsigned n = 0; n < tries; n++) {
 		any = 0;
 		for (unsigned i = 0; i < INODE_WORDS; i++)
 			any |= words[i] = load_acquire(&from[i]);
-		if (!any || words[0] == crc_of(words)) {
+		crc = any && is_link(words) ? link_crc(inode) : 0;
+		if (!any || words[0] == crc_of(words, crc)) {
 			from_words(words, attr);
+			attr->link_crc = crc;
 			return any ? check_attr(attr) : 0;
 		}
 		cpu_relax();

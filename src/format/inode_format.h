@@ -1,8 +1,6 @@
 /*
- * Inodes, names and the map of a file's pages.
- *
- * A name is found through buckets: names[hash(name) % count] is number32(inode) of the first of a chain,
- * inode.next the next. An inode in state NAMED is in exactly one chain.
+ * Inodes, and the map of a file's pages. Number 0 is no inode, number 1 the root directory. Names are in directories (dir_format.h); an inode
+ * says only in which directory it was given one last, so that its path can be told.
  *
  * The map of a file is a page table over page indexes: nodes of 512 entries, level 0 maps single pages
  * (2 MiB in all), level 1 maps blocks of 2 MiB (1 GiB in all), and so on to level 4. An entry of a
@@ -13,6 +11,9 @@
  *   bits 0-1 kind | 2-6 order hint (leaf) or level (table) | 8-47 pfn or node number | 48-63 check
  * The check covers inode, generation, page index (first one the entry maps) and the low 48 bits, so an entry
  * that strayed to another place is seen. Empty is the word 0. The order is a hint: the page descriptor decides.
+ *
+ * A directory's root leads to its trie (dir_format.h). A symbolic link that says at most LINK_INLINE bytes has them in inlined[]; a longer one in the node that its
+ * root names as a leaf at index LINK_INDEX, and their CRC-32C in inlined[0]. inode.xattr names, as a leaf at index XATTR_INDEX, the node with extended attributes (xattr_format.h).
  */
 #ifndef FORMAT_INODE_FORMAT_H
 #define FORMAT_INODE_FORMAT_H
@@ -26,35 +27,47 @@
 #define MAP_LEVELS     5u
 #define FILE_PAGES_MAX (1ull << 40) /* 4 PiB */
 
+#define ROOT_INO 1u
+
+#define LINK_INLINE (INLINE_ENTRIES * 8)
+#define LINK_INDEX  (1ull << 62)
+#define XATTR_INDEX (1ull << 62 | 1)
+
 enum inode_state {
 	INODE_FREE,
-	INODE_NAMED,    /* has a name, nlink 1 */
-	INODE_UNNAMED,  /* unlinked; goes when the last handle is closed */
+	INODE_NAMED,    /* nlink > 0 */
+	INODE_UNNAMED,  /* nlink 0; goes when the last handle is closed */
 	INODE_EVICTING, /* its pages and nodes are being freed; nobody has it open */
 };
 
 #define INODE_SHRINKING \
 	0x1u /* pages at or past shrink_to (bytes) are still to be removed, and its tail zeroed */
+#define INODE_IMMUTABLE 0x2u
+#define INODE_APPEND    0x4u
+#define INODE_FLAGS     0x7u
 
-/* crc covers the bytes from `size` to the end of `name`. What stands before `size` has checks of its own. */
+/* crc covers the words from `size` to `xattr`. What stands before it has checks of its own, but inlined[] of a symbolic link, which crc covers too. */
 struct inode_format {
-	_Atomic uint64_t next;                    /* number32(): next in the name's chain */
 	_Atomic uint64_t root;                    /* entry */
 	_Atomic uint64_t inlined[INLINE_ENTRIES]; /* entries */
 	_Atomic uint64_t crc;                     /* low half: CRC-32C; high half: 0 */
-	_Atomic uint64_t size;                    /* bytes */
-	_Atomic uint64_t state;               /* enum inode_state | flags << 8 | generation << 32 */
-	_Atomic uint64_t shrink_to;           /* bytes */
-	_Atomic uint64_t mtime, ctime, btime; /* ns since 1970 */
-	_Atomic uint64_t mode_uid;            /* mode | uid << 32 */
-	_Atomic uint64_t gid_name;            /* gid | length of the name << 32 */
-	_Atomic uint64_t name[32];            /* 255 bytes at most, then zeros */
-	uint8_t unused[40];
+	_Atomic uint64_t size;      /* bytes; of a directory: entries; of a symbolic link: bytes */
+	_Atomic uint64_t state;     /* enum inode_state | flags << 8 | generation << 32 */
+	_Atomic uint64_t shrink_to; /* bytes */
+	_Atomic uint64_t atime, mtime, ctime, btime; /* ns since 1970 */
+	_Atomic uint64_t mode_uid;                   /* mode, with type | uid << 32 */
+	_Atomic uint64_t gid_nlink;                  /* gid | nlink << 32 */
+	_Atomic uint64_t
+		parent; /* directory with the last name it was given; of a directory: its parent */
+	_Atomic uint64_t key;   /* of the entry there */
+	_Atomic uint64_t xattr; /* entry */
+	uint8_t unused[16];
 };
-_Static_assert(sizeof(struct inode_format) == 512, "inode");
-_Static_assert(offsetof(struct inode_format, size) == 152, "inode layout");
+_Static_assert(sizeof(struct inode_format) == 256, "inode");
+_Static_assert(offsetof(struct inode_format, size) == 144, "inode layout");
+_Static_assert(offsetof(struct inode_format, xattr) == 232, "inode layout");
 
-enum entry_kind { ENTRY_EMPTY, ENTRY_LEAF, ENTRY_TABLE };
+enum entry_kind { ENTRY_EMPTY, ENTRY_LEAF, ENTRY_TABLE, ENTRY_UNWRITTEN };
 
 typedef uint64_t entry_t;
 
@@ -80,13 +93,13 @@ entry_t entry_make(uint32_t ino, uint32_t igen, uint64_t index, enum entry_kind 
 /* Empty, or its check is that of this place. */
 bool entry_valid(uint32_t ino, uint32_t igen, uint64_t index, entry_t entry);
 
-/* A file's attributes, read at once. */
+/* Attributes, read at once. */
 struct inode_attr {
-	uint64_t size, shrink_to, mtime, ctime, btime;
-	uint32_t generation, flags, mode, uid, gid;
+	uint64_t size, shrink_to, atime, mtime, ctime, btime, key;
+	uint32_t generation, flags, mode, uid, gid, nlink, parent;
 	enum inode_state state;
-	unsigned name_length;
-	char name[256]; /* with NUL */
+	entry_t xattr;
+	uint32_t link_crc; /* of inlined[] of a symbolic link; else 0 */
 };
 
 /* Without a lock: copies until the crc fits. -PF_ECORRUPT if it does not fit after many tries or a field is
@@ -94,9 +107,8 @@ struct inode_attr {
 int inode_read(const struct inode_format *inode, struct inode_attr *attr);
 /* The same when nobody changes it: looks once. */
 int inode_read_at_rest(const struct inode_format *inode, struct inode_attr *attr);
-/* The words from crc to the end of name that `attr` stands for, into `words` (INODE_WORDS of them). */
-#define INODE_WORDS 41
+/* The words from crc to xattr that `attr` stands for, into `words` (INODE_WORDS of them). */
+#define INODE_WORDS 13
 void inode_words(const struct inode_attr *attr, uint64_t *words);
-uint64_t name_hash(const char *name, size_t length);
 
 #endif

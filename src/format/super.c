@@ -33,11 +33,6 @@ static uint64_t pick_inodes(uint64_t bytes, uint64_t wanted)
 	return MIN(MAX(bytes >> 18, INODES_MIN), 1ull << 20);
 }
 
-static uint64_t power_of_two(uint64_t n)
-{
-	return n <= 1 ? 1 : 2ull << log2_down(n - 1);
-}
-
 int super_layout(struct super_format *s, uint64_t bytes, uint64_t granule, uint64_t inodes)
 {
 	uint64_t data_align = MAX(granule, BLOCK_BYTES), at = HEAD_BYTES;
@@ -57,9 +52,6 @@ int super_layout(struct super_format *s, uint64_t bytes, uint64_t granule, uint6
 	s->inodes = pick_inodes(bytes, inodes);
 	s->inodes_offset = at;
 	at = align_up(at + s->inodes * INODE_BYTES, PAGE_BYTES);
-	s->names = power_of_two(s->inodes);
-	s->names_offset = at;
-	at = align_up(at + s->names * 8, PAGE_BYTES);
 	s->nodes = bytes / BLOCK_BYTES * 2 + s->inodes / 4 + 64;
 	s->nodes_offset = at;
 	at = align_up(at + s->nodes * PAGE_BYTES, data_align);
@@ -102,10 +94,8 @@ static bool plausible(const struct super_format *s)
 	       s->inodes <= INODES_MAX + 1ull &&
 	       in_order(HEAD_BYTES, s->lanes_offset, s->lanes, LANE_BYTES, s->inodes_offset) &&
 	       in_order(s->lanes_offset, s->inodes_offset, s->inodes, INODE_BYTES,
-			s->names_offset) &&
-	       in_order(s->inodes_offset, s->names_offset, s->names, 8, s->nodes_offset) &&
-	       !(s->names & (s->names - 1)) &&
-	       in_order(s->names_offset, s->nodes_offset, s->nodes, PAGE_BYTES, s->data_offset) &&
+			s->nodes_offset) &&
+	       in_order(s->inodes_offset, s->nodes_offset, s->nodes, PAGE_BYTES, s->data_offset) &&
 	       s->data_offset % BLOCK_BYTES == 0 && s->data_offset % s->granule == 0 &&
 	       s->data_pages % BLOCK_PAGES == 0 && s->data_pages && s->data_offset < s->bytes &&
 	       s->data_pages <= (s->bytes - s->data_offset) / PAGE_BYTES;

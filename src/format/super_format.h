@@ -8,8 +8,7 @@
  *   page 16       superblock, the copy
  *   lanes         journal lanes: LANES, or an eighth of them in pools below 64 MiB
  *   inodes        inode table, INODE_BYTES each; number 0 is not used
- *   names         hash buckets of file names, 8 bytes each
- *   nodes         nodes of the files' maps, a page each; number 0 is not used
+ *   nodes         pages of metadata: of files' maps, directories, attributes; number 0 is not used
  *   data          data zone, at a multiple of 2 MiB and of the granule: pages of files
  *
  * All offsets are bytes from the start of the media and multiples of 4096. A pfn is an offset / 4096.
@@ -21,7 +20,7 @@
 #include "base/check.h"
 
 #define SUPER_MAGIC     0x646c6f666e697000ull /* bytes: NUL "pinfold" */
-#define SUPER_VERSION   1u
+#define SUPER_VERSION   2u
 #define SUPER_COPY      (16 * PAGE_BYTES)
 #define COUNTERS_OFFSET (2 * PAGE_BYTES)
 #define HEAD_BYTES      (32 * PAGE_BYTES) /* what comes before the lanes */
@@ -50,13 +49,12 @@ struct super_format {
 	uint64_t created_ns;
 	uint64_t lanes_offset, lanes;   /* count */
 	uint64_t inodes_offset, inodes; /* count, 0 included */
-	uint64_t names_offset, names;   /* count, a power of two */
 	uint64_t nodes_offset, nodes;   /* count, 0 included */
 	uint64_t data_offset, data_pages;
-	uint8_t unused[3936];
+	uint8_t unused[3952];
 };
 _Static_assert(sizeof(struct super_format) == PAGE_BYTES, "superblock");
-_Static_assert(offsetof(struct super_format, data_pages) == 152, "superblock layout");
+_Static_assert(offsetof(struct super_format, data_pages) == 136, "superblock layout");
 
 /* Numbers that change, each with a check of its own so that one store changes it whole. */
 struct counters_format {

@@ -1,6 +1,7 @@
 /* The runtime's part against the media, while others work: a difference counts when it is still there after many looks. */
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/sys.h"
@@ -98,7 +99,7 @@ static void check_inodes(struct fs *fs, struct report *report)
 
 /* ---- nodes ----------------------------------------------------------------------------------------- */
 
-static void mark_nodes(struct fs *fs, entry_t e, uint64_t *seen)
+static void mark_map(struct fs *fs, entry_t e, uint64_t *seen)
 {
 	uint64_t node = entry_target(e);
 
@@ -107,7 +108,40 @@ static void mark_nodes(struct fs *fs, entry_t e, uint64_t *seen)
 		return;
 	seen[node / 64] |= 1ull << node % 64;
 	for (unsigned i = 0; entry_order(e) && i < NODE_ENTRIES; i++)
-		mark_nodes(fs, load_acquire(&inner_node(fs, node)[i]), seen);
+		mark_map(fs, load_acquire(&inner_node(fs, node)[i]), seen);
+}
+
+static void mark(struct fs *fs, entry_t e, uint64_t *seen)
+{
+	uint64_t node = entry_target(e);
+
+	if (e && node < fs->super.nodes)
+		seen[node / 64] |= 1ull << node % 64;
+}
+
+/* Of a directory every entry names a node. */
+static void mark_trie(struct fs *fs, entry_t e, uint64_t *seen, unsigned depth)
+{
+	mark(fs, e, seen);
+	if (entry_kind(e) != ENTRY_TABLE || entry_target(e) >= fs->super.nodes ||
+	    depth == DIR_DEPTH_MAX)
+		return;
+	for (unsigned i = 0; i < NODE_ENTRIES; i++)
+		mark_trie(fs, load_acquire(&inner_node(fs, entry_target(e))[i]), seen, depth + 1);
+}
+
+static void mark_nodes(struct fs *fs, uint32_t ino, uint64_t *seen)
+{
+	entry_t root = load_acquire(&fs->inodes[ino].root);
+	uint32_t type = fs_type(fs, ino);
+
+	mark(fs, load_acquire(&fs->inodes[ino].xattr), seen);
+	if (type == S_IFDIR)
+		mark_trie(fs, root, seen, 0);
+	else if (type == S_IFLNK)
+		mark(fs, root, seen);
+	else
+		mark_map(fs, root, seen);
 }
 
 /* Nodes that rows are taking or giving back. */
@@ -131,7 +165,7 @@ static void compare_nodes(struct fs *fs, uint64_t *seen, uint64_t *recorded, str
 {
 	mark_records(fs, recorded);
 	for (uint32_t ino = 1; ino < fs_inodes_high(fs); ino++)
-		mark_nodes(fs, load_acquire(&fs->inodes[ino].root), seen);
+		mark_nodes(fs, ino, seen);
 	for (uint64_t n = 1; n < fs->super.nodes; n++) {
 		bool used = inner_bit(inner_node_bits(fs), n);
 

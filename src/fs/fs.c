@@ -5,18 +5,20 @@
 #include "format/use_format.h"
 #include "fs/inner.h"
 
-void fs_mkfs(struct dev *dev, void *meta, struct super_format *super)
+void fs_mkfs(struct dev *dev, void *meta, struct super_format *super, uint32_t uid, uint32_t gid)
 {
 	struct counters_format *counters =
 		(struct counters_format *)((uint8_t *)meta + COUNTERS_OFFSET);
 
-	store_relaxed(&counters->inodes_high, number32((uint32_t)MIN(FS_CHUNK, super->inodes)));
+	media_word(dev, &counters->inodes_high, number32((uint32_t)MIN(FS_CHUNK, super->inodes)));
+	inner_make_root(dev, (struct inode_format *)((uint8_t *)meta + super->inodes_offset), uid,
+			gid);
 	use_write(meta, (struct use_format){.state = USE_CLEAN});
 	super_seal(super);
-	memcpy((uint8_t *)meta + SUPER_COPY, super, sizeof *super);
+	media_bytes(dev, (uint8_t *)meta + SUPER_COPY, super, sizeof *super);
 	dev_persist(dev, meta, HEAD_BYTES);
 	dev_drain(dev);
-	memcpy(meta, super, sizeof *super);
+	media_bytes(dev, meta, super, sizeof *super);
 	dev_persist(dev, meta, sizeof *super);
 	dev_drain(dev);
 }
@@ -36,9 +38,9 @@ void fs_open(struct fs *fs, struct dev *dev, struct rt *rt, void *meta,
 
 	*fs = (struct fs){.dev = dev, .rt = rt, .super = *super, .meta = base};
 	fs->inodes = (struct inode_format *)(base + super->inodes_offset);
-	fs->names = (_Atomic uint64_t *)(base + super->names_offset);
 	fs->nodes = base + super->nodes_offset;
 	fs->counters = (struct counters_format *)(base + COUNTERS_OFFSET);
+	store_relaxed(&fs->cursor, (uint32_t)super->inodes); /* none yet */
 	fs->shared = rt_region(rt, RT_NODES);
 	fs->states = rt_region(rt, RT_INODES);
 	fs->journal = (struct journal){.dev = dev,
@@ -92,8 +94,7 @@ static void reset_shared(struct fs *fs)
 	rt_lock_init(&s->names, RT_LOCK_NAMES, 0);
 	rt_lock_init(&s->meta, RT_LOCK_META, 0);
 	store_relaxed(&s->names_unsettled, 0);
-	store_relaxed(&s->names_sequence, 0);
-	store_relaxed(&s->inode_cursor, 1);
+	store_relaxed(&s->inode_cursor, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(s->lanes.owner); i++)
 		store_relaxed(&s->lanes.owner[i], 0);
 	for (uint64_t i = 0; i < div_up(fs->super.inodes, 64); i++)

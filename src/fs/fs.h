@@ -3,14 +3,15 @@
  * only; what is needed beside the media (locks, open counts, which nodes are in use) is in the runtime and is
  * rebuilt from the media when the pool is opened.
  *
- * Locks are taken by the callers (layout, file): "names" is fs->shared->names, "inode" is fs_inode.lock.
- * Readers of the map, of attributes and of names take none.
+ * Locks are taken by the callers (layout, file): "inode" is fs_inode.lock, of a directory for what is in it. "names" is fs->shared->names: who has it may move
+ * a directory to another parent. Readers of the map, of attributes and of names take none.
  */
 #ifndef FS_FS_H
 #define FS_FS_H
 
 #include "base/check.h"
-#include "format/inode_format.h"
+#include "dev/media.h"
+#include "format/dir_format.h"
 #include "format/super_format.h"
 #include "journal/journal.h"
 #include "runtime/lock.h"
@@ -24,19 +25,18 @@ struct fs_inode {
 	_Atomic uint64_t range_owner; /* [i] who has locked entries (WAIT, TRY); 0: nobody */
 	_Atomic uint64_t range_first, range_last; /* [i] page indexes, stored before range_owner */
 	_Atomic uint64_t unsettled; /* [i] what a dead owner left is still to be repaired */
-	uint8_t unused[24];
+	_Atomic uint64_t sequence;  /* [i] of a directory: odd while it changes */
+	uint8_t unused[16];
 };
 
 /* Start of region RT_NODES; the node and inode bitmaps follow. */
 struct fs_shared {
 	struct journal_lanes lanes;
-	struct rt_lock names; /* chains, allocation of inodes */
-	struct rt_lock meta;  /* the node bitmap */
+	struct rt_lock names; /* a directory moves to another parent */
+	struct rt_lock meta;  /* the node bitmap; how many inodes are in use */
 	_Atomic uint64_t
 		names_unsettled; /* under names; what a dead owner left is still to be repaired */
-	_Atomic uint64_t
-		names_sequence; /* odd while a chain changes; lookups that find nothing look at it */
-	_Atomic uint64_t inode_cursor; /* where to look for a free inode next */
+	_Atomic uint64_t inode_cursor; /* the next inodes to look at for free ones, 64 at a time */
 	_Atomic uint64_t nodes_free;   /* under meta; counted again by repairs */
 	_Atomic uint64_t
 		leftovers; /* counts unnamed files that nobody has open and that are still there: see fs_next_unfinished() */
@@ -49,19 +49,19 @@ struct fs {
 	struct super_format super;
 	uint8_t *meta;               /* media bytes [0, data_offset) in this process */
 	struct inode_format *inodes; /* the table */
-	_Atomic uint64_t *names;     /* buckets */
 	uint8_t *nodes;
 	struct counters_format *counters;
 	struct journal journal;
 	struct fs_shared *shared;
 	struct fs_inode *states; /* region RT_INODES */
+	_Atomic uint32_t cursor; /* this process's: the next inode to look at, of 64 */
 };
 
 /* ---- making, opening ----------------------------------------------------------------------------- */
 
 /* Writes a new file system to the first bytes of `dev`, which reads as zeros there; `meta` is its metadata zone,
- * mapped writable. `super` comes from super_layout(). The superblock is written last. */
-void fs_mkfs(struct dev *dev, void *meta, struct super_format *super);
+ * mapped writable. `super` comes from super_layout(). The root directory belongs to uid and gid. The superblock is written last. */
+void fs_mkfs(struct dev *dev, void *meta, struct super_format *super, uint32_t uid, uint32_t gid);
 /* Adds what fs needs to the regions of a plan (RT_INODES, RT_NODES). */
 void fs_plan(const struct super_format *super, struct rt_plan *plan);
 /* Fills in `fs` for this process; rt is attached, or being built. */
@@ -93,34 +93,92 @@ int fs_attr(struct fs *fs, uint32_t ino, struct inode_attr *attr);
 /* One word of the attributes, without a lock and without checking the rest. */
 uint64_t fs_size(struct fs *fs, uint32_t ino);
 uint32_t fs_generation(struct fs *fs, uint32_t ino);
+/* The type in its mode: S_IFREG, S_IFDIR, S_IFLNK, or 0. */
+uint32_t fs_type(struct fs *fs, uint32_t ino);
+bool fs_is_file(struct fs *fs, uint32_t ino);
+bool fs_is_directory(struct fs *fs, uint32_t ino);
+/* Each word as it is at some moment. */
+void fs_owner(struct fs *fs, uint32_t ino, uint32_t *mode, uint32_t *uid, uint32_t *gid);
 /* Adds the changed attributes to a transaction. Inode lock. */
 void fs_attr_set(struct fs *fs, struct journal_tx *tx, uint32_t ino, const struct inode_attr *attr);
 
 /* Handle records that name this inode, of every process that is alive or not yet reaped. */
 uint64_t fs_count_opens(struct fs *fs, uint32_t ino);
 
+/* ---- inode numbers ------------------------------------------------------------------------------- */
+
+/* A number that seems to be free; who gets its lock looks again with fs_is_free(). -PF_ENOINODES, -PF_ERUNSPACE, errors of rt_lock(). */
+int64_t fs_pick(struct fs *fs, struct rt_self *me);
+bool fs_is_free(struct fs *fs, uint32_t ino);
+/* After its record has changed hands in a transaction: what is kept beside it says so too. May be repeated. Inode lock. */
+void fs_note_use(struct fs *fs, uint32_t ino);
+
+/* ---- directories --------------------------------------------------------------------------------- */
+
+/* Where an entry is, and what it says. Good while the directory's lock is held and fs_dir_room() is not called. */
+struct fs_place {
+	uint64_t node;
+	unsigned granule;
+	struct dir_name name;
+};
+
+/* The inode that has this name in `dir`, or 0, and its generation. No lock: *sure tells whether "0" can be trusted; if not, ask again under the lock. A found inode
+ * had this name at some moment during the call. `length`: 1 to PF_NAME_MAX. */
+uint32_t fs_dir_lookup(struct fs *fs, uint32_t dir, const char *name, size_t length, uint32_t *igen,
+		       bool *sure);
+/* The same with the directory's lock. */
+bool fs_dir_find(struct fs *fs, uint32_t dir, const char *name, size_t length,
+		 struct fs_place *place);
+/* Room for one more entry with this name, in transactions of their own. Directory's lock. -PF_ENOMETA, errors of rt_lock(). */
+int fs_dir_room(struct fs *fs, struct rt_self *me, uint32_t dir, const char *name, size_t length);
+/* Adds an entry to `tx`, after fs_dir_room(); gives it its key. -PF_ENOMETA. */
+int fs_dir_add(struct fs *fs, struct journal_tx *tx, uint32_t dir, struct dir_name *name);
+void fs_dir_remove(struct fs *fs, struct journal_tx *tx, const struct fs_place *place);
+/* The name leads to another inode. */
+void fs_dir_set(struct fs *fs, struct journal_tx *tx, const struct fs_place *place, uint32_t ino,
+		uint32_t igen, uint32_t type);
+/* Around a transaction that changes entries: lookups without a lock look again. */
+void fs_dir_begin(struct fs *fs, uint32_t dir);
+void fs_dir_end(struct fs *fs, uint32_t dir);
+/* Entries with keys >= `key` that are in one bucket, in order of their keys: returns how many (FS_DIR_READ at most), and in *next the first key that is not looked at yet;
+ * 1 << DIR_KEY_BITS: that was all. No lock; *sure false: the directory was changing, ask again, or under its lock. */
+#define FS_DIR_READ (DIR_GRANULES - DIR_FIRST)
+unsigned fs_dir_read(struct fs *fs, uint32_t dir, uint64_t key, struct dir_name *names,
+		     uint64_t *next, bool *sure);
+
 /* ---- names --------------------------------------------------------------------------------------- */
 
-/* -PF_ENAME, or the length. */
-int fs_name_check(const char *name);
-/* The inode that has this name, or 0. Without a lock: *sure tells whether "0" can be trusted; if not, ask again
- * under the names lock. A found inode must be looked at again under its lock (fs_attr: state, name). */
-uint32_t fs_lookup(struct fs *fs, const char *name, bool *sure);
-/* Repairs after the names lock's owner died: the inode bitmap. Names lock. */
-void fs_names_repair(struct fs *fs, struct rt_self *me);
-/* A free inode becomes NAMED with this name, size 0, next generation, in one transaction. Its fs_inode is filled and its lock
- * initialised. Names lock; the name is not there. Returns the number, or -PF_ENOINODES, -PF_ERUNSPACE; -PF_EAGAIN: the free numbers
- * are what dead processes were freeing, to be reaped first. */
-int64_t fs_create(struct fs *fs, struct rt_self *me, const char *name, uint32_t mode, uint32_t uid,
-		  uint32_t gid);
-/* Takes the name away: NAMED -> UNNAMED. Names lock and inode lock. */
-void fs_unlink(struct fs *fs, struct rt_self *me, uint32_t ino);
-/* Gives `ino` the name `to`; `replaced` (0: nobody) loses it, in one transaction. Names lock, both inode locks. */
-void fs_rename(struct fs *fs, struct rt_self *me, uint32_t ino, const char *to, uint32_t replaced);
-/* Calls `each` for every NAMED inode; a non-zero result stops and is returned. No lock. attr is NULL when the record is half
- * changed by a dead process: it is whole after the inode's lock was taken. */
-int fs_list(struct fs *fs, int (*each)(void *arg, uint32_t ino, const struct inode_attr *attr),
-	    void *arg);
+/* Each is one transaction, after what makes room for it. The caller has the locks of all inodes that are named, has looked that they are what they are taken for, and calls
+ * fs_note_use() for a new inode. Errors: -PF_ENOMETA, -PF_ECORRUPT, -EMLINK, errors of rt_lock(); nothing has changed then. */
+
+/* What is to be made: a free inode. */
+struct fs_new {
+	uint32_t ino, dir; /* dir 0: it gets no name */
+	const char *name;
+	size_t length;
+	uint32_t mode, uid, gid; /* mode with its type */
+	const char *target;      /* of a symbolic link, with NUL */
+};
+int fs_make(struct fs *fs, struct rt_self *me, const struct fs_new *new);
+/* Another name for `ino`, which may have none. replaced: what has the name now and loses it, or 0. */
+int fs_link(struct fs *fs, struct rt_self *me, uint32_t dir, const char *name, size_t length,
+	    uint32_t ino, uint32_t replaced);
+/* Takes a name away; an inode without names is UNNAMED. */
+int fs_unlink(struct fs *fs, struct rt_self *me, uint32_t dir, const struct fs_place *place);
+struct fs_rename {
+	uint32_t from_dir, to_dir;
+	const char *from, *to; /* names */
+	size_t from_length, to_length;
+	bool exchange;
+};
+/* `to` loses its name if it is there. */
+int fs_rename(struct fs *fs, struct rt_self *me, const struct fs_rename *r);
+/* What a symbolic link says: its length, `target` has room for PF_PATH_MAX + 1 bytes. No lock; -PF_EAGAIN: it was changing or has gone; -PF_ECORRUPT. */
+int fs_link_read(struct fs *fs, uint32_t ino, char *target);
+
+/* The path of an inode by the name that it was given last, also one that it has lost since, without the first '/'. False: it is not known. No lock; what changes
+ * meanwhile may give a path that never was. size: at least 2. */
+bool fs_path(struct fs *fs, uint32_t ino, uint32_t igen, char *buffer, size_t size);
 
 /* ---- the map ------------------------------------------------------------------------------------- */
 

@@ -100,7 +100,7 @@ static void check_lanes(struct walk *w)
 void fs_check_media(const void *base, uint64_t length, struct report *report)
 {
 	struct super_format super;
-	struct walk w = {.super = &super, .meta = base, .report = report, .all_buckets = true};
+	struct walk w = {.super = &super, .meta = base, .report = report};
 
 	if (!check_supers(base, length, &super, report))
 		return;

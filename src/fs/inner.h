@@ -51,6 +51,9 @@ static inline unsigned inner_slot(uint64_t index, unsigned level)
 /* inode.c: gives the states of [from, to) memory and initialises their locks. */
 int inner_fill_states(struct fs *fs, uint32_t from, uint32_t to);
 
+/* names.c: the root directory of a new file system. */
+void inner_make_root(struct dev *dev, struct inode_format *inodes, uint32_t uid, uint32_t gid);
+
 /* node.c */
 /* The node bitmap's lock, repaired if its owner died: 0, or an error of rt_lock(). */
 int inner_lock_meta(struct fs *fs, struct rt_self *me);
@@ -60,6 +63,35 @@ int64_t inner_node_take(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_
 /* The node at *entry, which maps from `index` on: unlinked in a transaction, then given back. Or an error of rt_lock(). */
 int inner_node_free(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
 		    _Atomic uint64_t *entry);
+
+/* The same with a transaction that takes away whatever names it. */
+int inner_node_release(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
+		       unsigned level, uint64_t node, struct journal_tx *tx);
+
+/* dir.c */
+/* Gives all nodes of an EVICTING directory back. Inode lock. */
+int inner_dir_free(struct fs *fs, struct rt_self *me, uint32_t dir);
+/* The trie of a directory refers to `node` on the way to `key`. Inode lock. */
+bool inner_dir_refers(struct fs *fs, uint32_t dir, uint64_t key, uint64_t node);
+
+/* The entry with this key that leads to this inode, or led there and has not been written over. No lock. */
+bool inner_dir_name(struct fs *fs, uint32_t dir, uint64_t key, uint32_t ino, uint32_t igen,
+		    struct dir_name *name);
+
+/* link.c */
+/* Adds what a new symbolic link says to a transaction, and sets attr->size and link_crc. -PF_ENOMETA, errors of rt_lock(). */
+int inner_link_write(struct fs *fs, struct journal_tx *tx, uint32_t ino, struct inode_attr *attr,
+		     const char *target);
+/* That transaction was committed (rc 0), or given up: then the node goes back. */
+void inner_link_done(struct fs *fs, struct rt_self *me, int rc);
+/* Of an EVICTING link: its node. */
+int inner_link_free(struct fs *fs, struct rt_self *me, uint32_t ino);
+
+/* xattr.c: the node of an EVICTING inode. */
+int inner_xattr_free(struct fs *fs, struct rt_self *me, uint32_t ino);
+
+/* map.c: all nodes of an EVICTING file that has no leaves left. */
+int inner_map_free(struct fs *fs, struct rt_self *me, uint32_t ino);
 
 /* map.c: the entry that is the table of `level` for page `index`, or the one on the way to it where the way ends. */
 _Atomic uint64_t *inner_table_entry(struct fs *fs, uint32_t ino, uint64_t index, unsigned level);
@@ -75,10 +107,10 @@ struct walk {
 	const uint8_t *meta;
 	struct report *report;
 	uint32_t high;          /* of the counters */
-	bool all_buckets;       /* also those that no name leads to */
 	struct walk_late *late; /* sorted by offset, each once; freed at the end */
 	size_t late_count;
-	uint64_t *nodes_seen, *pages_seen, *inodes_named, *buckets_seen; /* bitmaps */
+	uint64_t *nodes_seen, *pages_seen; /* bitmaps */
+	uint32_t *links;                   /* names of each inode, as directories say */
 	int (*used)(void *arg, uint64_t pfn, uint64_t pages, unsigned order, uint32_t ino,
 		    uint32_t igen, uint64_t index);
 	void *arg;
@@ -87,5 +119,15 @@ struct walk {
 int inner_walk_begin(struct walk *w);
 void inner_walk(struct walk *w);
 void inner_walk_end(struct walk *w);
+/* A word, a page as they will be when committed transactions have been replayed; the page perhaps in `copy`. */
+uint64_t inner_walk_word(const struct walk *w, const _Atomic uint64_t *at);
+const void *inner_walk_page(const struct walk *w, uint64_t node, void *copy);
+int inner_walk_read(const struct walk *w, uint32_t ino, struct inode_attr *attr);
+const struct inode_format *inner_walk_inode(const struct walk *w, uint32_t ino);
+/* The node is one, and nothing else named it before; reports otherwise, for the inode. */
+bool inner_walk_node(struct walk *w, uint32_t ino, uint64_t node);
+/* walk_dir.c: all of a directory; and at the end, that every inode has the names it says, and every directory is below the root. */
+void inner_walk_dir(struct walk *w, uint32_t ino, const struct inode_attr *attr);
+void inner_walk_links(struct walk *w);
 
 #endif

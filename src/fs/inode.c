@@ -1,12 +1,9 @@
-/* Inodes and names: attributes, allocation of inode numbers, chains of names. */
-#include <string.h>
+/* Inodes: attributes, allocation of their numbers. */
+#include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/step.h"
 #include "fs/inner.h"
-
-#define NUMBERS_TRIED 64u /* whose locks are not to be had, before the dead are reaped */
 
 /* ---- attributes ------------------------------------------------------------------------------------ */
 
@@ -23,6 +20,30 @@ uint64_t fs_size(struct fs *fs, uint32_t ino)
 uint32_t fs_generation(struct fs *fs, uint32_t ino)
 {
 	return load_acquire(&fs->inodes[ino].state) >> 32;
+}
+
+uint32_t fs_type(struct fs *fs, uint32_t ino)
+{
+	return load_acquire(&fs->inodes[ino].mode_uid) & S_IFMT;
+}
+
+bool fs_is_file(struct fs *fs, uint32_t ino)
+{
+	return fs_type(fs, ino) == S_IFREG;
+}
+
+bool fs_is_directory(struct fs *fs, uint32_t ino)
+{
+	return fs_type(fs, ino) == S_IFDIR;
+}
+
+void fs_owner(struct fs *fs, uint32_t ino, uint32_t *mode, uint32_t *uid, uint32_t *gid)
+{
+	uint64_t mode_uid = load_acquire(&fs->inodes[ino].mode_uid);
+
+	*mode = (uint32_t)mode_uid;
+	*uid = mode_uid >> 32;
+	*gid = (uint32_t)load_acquire(&fs->inodes[ino].gid_nlink);
 }
 
 static void set_word(struct fs *fs, struct journal_tx *tx, _Atomic uint64_t *at, uint64_t value)
@@ -54,7 +75,20 @@ int inner_fill_states(struct fs *fs, uint32_t from, uint32_t to)
 	return rc;
 }
 
-/* More numbers come into use. Killed in between, it is done again: nobody uses their states yet. */
+bool fs_is_free(struct fs *fs, uint32_t ino)
+{
+	return (load_acquire(&fs->inodes[ino].state) & 0xff) == INODE_FREE;
+}
+
+void fs_note_use(struct fs *fs, uint32_t ino)
+{
+	if (fs_is_free(fs, ino))
+		inner_clear_bit(inner_inode_bits(fs), ino);
+	else
+		inner_set_bit(inner_inode_bits(fs), ino);
+}
+
+/* More numbers come into use. Killed in between, it is done again: nobody uses their states yet. Node lock. */
 static int raise_high(struct fs *fs, struct rt_self *me)
 {
 	uint32_t high = fs_inodes_high(fs),
@@ -68,29 +102,7 @@ static int raise_high(struct fs *fs, struct rt_self *me)
 	journal_begin(&tx, me);
 	journal_word(&fs->journal, &tx, &fs->counters->inodes_high, number32(next));
 	journal_commit(&fs->journal, &tx);
-	return 0;
-}
-
-static bool is_free(struct fs *fs, uint32_t ino)
-{
-	return (load_acquire(&fs->inodes[ino].state) & 0xff) == INODE_FREE;
-}
-
-/* In [from, to): the bit says it may be free, the record decides. */
-static uint32_t find_free(struct fs *fs, uint32_t from, uint32_t to)
-{
-	while (from < to) {
-		uint64_t rest = ~load_relaxed(&inner_inode_bits(fs)[from / 64]) >> from % 64;
-
-		if (!rest) {
-			from = (from / 64 + 1) * 64;
-			continue;
-		}
-		from += (unsigned)__builtin_ctzll(rest);
-		if (from < to && is_free(fs, from))
-			return from;
-		from++;
-	}
+	store_release(&fs->shared->inode_cursor, align_down(high, 64));
 	return 0;
 }
 
@@ -108,265 +120,119 @@ uint64_t fs_inodes_free(struct fs *fs)
 	return fs->super.inodes - used_numbers(fs);
 }
 
-/* The cursor is at the end: new numbers if more than half of the old ones are in use, else round to the first. */
-static int64_t wrap(struct fs *fs, struct rt_self *me)
+/* From `from` to the end of its 64: the bit says it may be free, the record decides. 0: none. */
+static uint32_t find_free(struct fs *fs, uint32_t from)
 {
-	uint32_t high = fs_inodes_high(fs), ino = 0;
-	bool more = high < fs->super.inodes;
-	int rc;
+	uint32_t end = MIN(align_down(from, 64) + 64, fs_inodes_high(fs));
 
-	if (!more || used_numbers(fs) <= high / 2)
-		ino = find_free(fs, 1, high);
-	if (ino || !more)
-		return ino ? (int64_t)ino
-			   : err(PF_ENOINODES, "%lu", (unsigned long)fs->super.inodes - 1);
-	rc = raise_high(fs, me);
-	if (rc == 0)
-		return high;
-	ino = find_free(fs, 1, high);
-	return ino ? (int64_t)ino : rc;
-}
+	for (; from < end; from++) {
+		uint64_t rest = ~load_relaxed(&inner_inode_bits(fs)[from / 64]) >> from % 64;
 
-/* Round and round, so that a number is not used again soon and its old name can still be told. */
-static int64_t pick_number(struct fs *fs, struct rt_self *me)
-{
-	uint32_t cursor = (uint32_t)load_relaxed(&fs->shared->inode_cursor);
-	int64_t ino = find_free(fs, cursor, fs_inodes_high(fs));
-
-	if (!ino)
-		ino = wrap(fs, me);
-	if (ino > 0)
-		store_relaxed(&fs->shared->inode_cursor, (uint64_t)ino + 1);
-	return ino;
-}
-
-/* A creator died: a record that has a name may lack its bit. Only those: they keep their name while we have the lock. The bit of one that
- * is being evicted is cleared by who evicts it, before its record is free, and must not come back. */
-void fs_names_repair(struct fs *fs, struct rt_self *me)
-{
-	(void)me;
-	for (uint32_t ino = 1; ino < fs_inodes_high(fs); ino++)
-		if ((load_acquire(&fs->inodes[ino].state) & 0xff) == INODE_NAMED)
-			inner_set_bit(inner_inode_bits(fs), ino);
-	store_release(&fs->shared->names_sequence,
-		      align_up(load_relaxed(&fs->shared->names_sequence), 2));
-}
-
-/* ---- names ----------------------------------------------------------------------------------------- */
-
-int fs_name_check(const char *name)
-{
-	size_t length = name ? strnlen(name, PF_NAME_MAX + 1) : 0;
-
-	if (!length || length > PF_NAME_MAX || strchr(name, '/') || !strcmp(name, ".") ||
-	    !strcmp(name, ".."))
-		return err(PF_ENAME, "%.64s", name ? name : "(null)");
-	return (int)length;
-}
-
-static _Atomic uint64_t *bucket_of(struct fs *fs, const char *name, size_t length)
-{
-	return &fs->names[name_hash(name, length) & (fs->super.names - 1)];
-}
-
-/* Without its lock: only a candidate. */
-static bool name_is(struct fs *fs, uint32_t ino, const char *name, size_t length)
-{
-	struct inode_format *inode = &fs->inodes[ino];
-	uint64_t words[32];
-
-	if ((load_acquire(&inode->state) & 0xff) != INODE_NAMED ||
-	    load_acquire(&inode->gid_name) >> 32 != length)
-		return false;
-	for (unsigned i = 0; i < 32; i++)
-		words[i] = load_acquire(&inode->name[i]);
-	return !memcmp(words, name, length);
-}
-
-uint32_t fs_lookup(struct fs *fs, const char *name, bool *sure)
-{
-	uint64_t sequence = load_acquire(&fs->shared->names_sequence);
-	size_t length = strlen(name);
-	_Atomic uint64_t *link = bucket_of(fs, name, length);
-	uint32_t high = fs_inodes_high(fs), ino;
-
-	for (uint32_t n = 0;
-	     n < high && number32_read(load_acquire(link), &ino) && ino && ino < high; n++) {
-		if (name_is(fs, ino, name, length)) {
-			*sure = true;
-			return ino;
-		}
-		link = &fs->inodes[ino].next;
+		if (!rest)
+			return 0;
+		from += (unsigned)__builtin_ctzll(rest);
+		if (from < end && fs_is_free(fs, from))
+			return from;
 	}
-	/* All loads above are acquire loads. Pairs with begin_change(): who read a word stored after it sees the sequence odd, or a later one. */
-	*sure = !(sequence & 1) && load_relaxed(&fs->shared->names_sequence) == sequence;
 	return 0;
 }
 
-/* Chains change between these two; lookups that find nothing meanwhile are not sure. */
-static void begin_change(struct fs *fs)
+/* The end of the numbers: new ones if more than half of the old ones are in use, or all, else round to the first. */
+static int wrap(struct fs *fs, struct rt_self *me, bool all_used)
 {
-	/* An atomic or with acquire: no store of the chains comes before it. */
-	atomic_fetch_or_explicit(&fs->shared->names_sequence, 1, memory_order_acq_rel);
-}
-
-static void end_change(struct fs *fs)
-{
-	store_release(&fs->shared->names_sequence,
-		      align_up(load_relaxed(&fs->shared->names_sequence), 2));
-}
-
-static void chain_add(struct fs *fs, struct journal_tx *tx, uint32_t ino, const char *name)
-{
-	_Atomic uint64_t *bucket = bucket_of(fs, name, strlen(name));
-
-	set_word(fs, tx, &fs->inodes[ino].next, journal_load(&fs->journal, tx, bucket));
-	set_word(fs, tx, bucket, number32(ino));
-}
-
-static void chain_remove(struct fs *fs, struct journal_tx *tx, uint32_t ino,
-			 const struct inode_attr *attr)
-{
-	_Atomic uint64_t *link = bucket_of(fs, attr->name, attr->name_length);
-	uint32_t next;
-
-	for (uint32_t n = 0; n < fs->super.inodes; n++) {
-		if (!number32_read(journal_load(&fs->journal, tx, link), &next) || !next)
-			return;
-		if (next == ino) {
-			set_word(fs, tx, link,
-				 journal_load(&fs->journal, tx, &fs->inodes[ino].next));
-			return;
-		}
-		link = &fs->inodes[next].next;
-	}
-}
-
-static void new_attr(struct fs *fs, uint32_t ino, const char *name, uint32_t mode, uint32_t uid,
-		     uint32_t gid, struct inode_attr *attr)
-{
-	*attr = (struct inode_attr){.state = INODE_NAMED,
-				    .generation = fs_generation(fs, ino) + 1,
-				    .mode = mode,
-				    .uid = uid,
-				    .gid = gid,
-				    .name_length = (unsigned)strlen(name)};
-	memcpy(attr->name, name, attr->name_length);
-	attr->mtime = attr->ctime = attr->btime = clock_now();
-}
-
-/* A free record under its lock. Whoever freed it may have died with the transaction half applied: settling that later would write the old record over
- * the new one. Such a number is passed over; the lock says so, or the word that a repair is still to be done. */
-static bool lock_free(struct fs *fs, struct rt_self *me, uint32_t ino)
-{
-	struct fs_inode *state = fs_state(fs, ino);
-	int rc = rt_trylock(me, &state->lock);
+	int rc = inner_lock_meta(fs, me);
+	uint32_t high;
 
 	if (rc < 0)
-		return false;
-	if (rc == RT_LOCK_REPAIR)
-		store_release(&state->unsettled, 1);
-	if (!load_relaxed(&state->unsettled) && is_free(fs, ino))
-		return true;
-	rt_unlock(me, &state->lock);
-	return false;
-}
-
-static int64_t pick_locked(struct fs *fs, struct rt_self *me)
-{
-	for (unsigned tries = 0; tries < NUMBERS_TRIED; tries++) {
-		int64_t ino = pick_number(fs, me);
-
-		if (ino < 0 || lock_free(fs, me, (uint32_t)ino))
-			return ino;
+		return rc;
+	high = fs_inodes_high(fs);
+	if (load_relaxed(&fs->shared->inode_cursor) >= high) { /* nobody else did */
+		store_release(&fs->shared->inode_cursor, 0);
+		if (all_used || (high < fs->super.inodes && used_numbers(fs) > high / 2))
+			rc = raise_high(fs, me);
+		if (!all_used)
+			rc = 0;
 	}
-	return -PF_EAGAIN;
-}
-
-int64_t fs_create(struct fs *fs, struct rt_self *me, const char *name, uint32_t mode, uint32_t uid,
-		  uint32_t gid)
-{
-	int64_t ino = pick_locked(fs, me);
-	struct inode_attr attr;
-	struct journal_tx tx;
-
-	if (ino < 0)
-		return ino;
-	new_attr(fs, (uint32_t)ino, name, mode, uid, gid, &attr);
-	store_relaxed(&fs_state(fs, (uint32_t)ino)->opens, 0);
-	begin_change(fs);
-	journal_begin(&tx, me);
-	fs_attr_set(fs, &tx, (uint32_t)ino, &attr);
-	chain_add(fs, &tx, (uint32_t)ino, name);
-	journal_commit(&fs->journal, &tx);
-	step("fs: created");
-	inner_set_bit(inner_inode_bits(fs), (uint64_t)ino);
-	end_change(fs);
-	rt_unlock(me, &fs_state(fs, (uint32_t)ino)->lock);
-	return ino;
-}
-
-static void add_unlink(struct fs *fs, struct journal_tx *tx, uint32_t ino)
-{
-	struct inode_attr attr;
-
-	if (fs_attr(fs, ino, &attr) < 0)
-		return;
-	chain_remove(fs, tx, ino, &attr);
-	attr.state = INODE_UNNAMED;
-	attr.ctime = clock_now();
-	fs_attr_set(fs, tx, ino, &attr);
-}
-
-void fs_unlink(struct fs *fs, struct rt_self *me, uint32_t ino)
-{
-	struct journal_tx tx;
-
-	begin_change(fs);
-	journal_begin(&tx, me);
-	add_unlink(fs, &tx, ino);
-	journal_commit(&fs->journal, &tx);
-	step("fs: unlinked");
-	end_change(fs);
-}
-
-void fs_rename(struct fs *fs, struct rt_self *me, uint32_t ino, const char *to, uint32_t replaced)
-{
-	struct inode_attr attr;
-	struct journal_tx tx;
-
-	if (fs_attr(fs, ino, &attr) < 0)
-		return;
-	begin_change(fs);
-	journal_begin(&tx, me);
-	if (replaced)
-		add_unlink(fs, &tx, replaced);
-	chain_remove(fs, &tx, ino, &attr);
-	attr.name_length = (unsigned)strlen(to);
-	memset(attr.name, 0, sizeof attr.name);
-	memcpy(attr.name, to, attr.name_length);
-	attr.ctime = clock_now();
-	fs_attr_set(fs, &tx, ino, &attr);
-	chain_add(fs, &tx, ino, to);
-	journal_commit(&fs->journal, &tx);
-	step("fs: renamed");
-	end_change(fs);
-}
-
-int fs_list(struct fs *fs, int (*each)(void *arg, uint32_t ino, const struct inode_attr *attr),
-	    void *arg)
-{
-	int rc = 0;
-
-	for (uint32_t ino = 1; ino < fs_inodes_high(fs) && rc == 0; ino++) {
-		struct inode_attr attr;
-
-		if ((load_acquire(&fs->inodes[ino].state) & 0xff) != INODE_NAMED)
-			continue;
-		if (fs_attr(fs, ino, &attr) < 0)
-			rc = each(arg, ino, NULL);
-		else if (attr.state == INODE_NAMED)
-			rc = each(arg, ino, &attr);
-	}
+	rt_unlock(me, &fs->shared->meta);
 	return rc;
+}
+
+/* Round and round, so that a number is not used again soon; a process takes 64 at a time, so that several do not meet. */
+int64_t fs_pick(struct fs *fs, struct rt_self *me)
+{
+	uint64_t groups = 0, all = div_up(fs->super.inodes, 64) + 1;
+
+	for (;;) {
+		uint32_t ino = find_free(fs, load_relaxed(&fs->cursor));
+		uint64_t next;
+		int rc = 0;
+
+		if (ino) {
+			store_relaxed(&fs->cursor, ino + 1);
+			if (ino % 64 == 63)
+				store_relaxed(&fs->cursor, fs->super.inodes);
+			return ino;
+		}
+		next = atomic_fetch_add_explicit(&fs->shared->inode_cursor, 64,
+						 memory_order_acq_rel);
+		if (next < fs_inodes_high(fs))
+			store_relaxed(&fs->cursor, MAX((uint32_t)next, 1u));
+		else
+			rc = wrap(fs, me, groups > div_up(fs_inodes_high(fs), 64));
+		if (rc < 0)
+			return rc;
+		if (++groups > 2 * all)
+			return err(PF_ENOINODES, "%lu", (unsigned long)fs->super.inodes - 1);
+	}
+}
+
+/* ---- evicting -------------------------------------------------------------------------------------- */
+
+static int free_nodes(struct fs *fs, struct rt_self *me, uint32_t ino,
+		      const struct inode_attr *attr)
+{
+	uint32_t type = attr->mode & S_IFMT;
+	int rc = type == S_IFDIR   ? inner_dir_free(fs, me, ino)
+		 : type == S_IFLNK ? inner_link_free(fs, me, ino)
+				   : inner_map_free(fs, me, ino);
+
+	return rc == 0 && attr->xattr ? inner_xattr_free(fs, me, ino) : rc;
+}
+
+static void commit_free(struct fs *fs, struct rt_self *me, uint32_t ino, struct inode_attr *attr)
+{
+	struct journal_tx tx;
+
+	journal_begin(&tx, me);
+	for (unsigned i = 0; i < INLINE_ENTRIES && (attr->mode & S_IFMT) == S_IFLNK; i++)
+		set_word(fs, &tx, &fs->inodes[ino].inlined[i], 0);
+	attr->state = INODE_FREE;
+	attr->flags = attr->mode = attr->link_crc = 0;
+	attr->size = 0;
+	fs_attr_set(fs, &tx, ino, attr);
+	journal_commit(&fs->journal, &tx);
+}
+
+int fs_evict(struct fs *fs, struct rt_self *me, uint32_t ino)
+{
+	struct inode_attr attr;
+	int rc = fs_attr(fs, ino, &attr);
+
+	if (rc == 0)
+		rc = free_nodes(fs, me, ino, &attr);
+	if (rc == 0)
+		rc = fs_attr(fs, ino, &attr);
+	if (rc < 0)
+		return rc;
+		/* The bit first: whoever finds it clear looks at the record too, and a kill in between leaves an inode that is evicted again. */
+#ifndef PF_BREAK_INODE_BIT_LATE
+	inner_clear_bit(inner_inode_bits(fs), ino);
+#endif
+	step("fs: inode bit cleared");
+	commit_free(fs, me, ino, &attr);
+	step("fs: evicted");
+#ifdef PF_BREAK_INODE_BIT_LATE
+	inner_clear_bit(inner_inode_bits(fs), ino);
+#endif
+	return 0;
 }

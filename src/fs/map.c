@@ -125,7 +125,7 @@ uint64_t fs_hole(struct fs *fs, uint32_t ino, uint64_t index, uint64_t max)
 
 uint64_t fs_pages(struct fs *fs, uint32_t ino)
 {
-	uint64_t n = 0, index = 0;
+	uint64_t n = 0, index = fs_is_file(fs, ino) ? 0 : FILE_PAGES_MAX;
 
 	while ((index = fs_next_entry(fs, ino, index, FILE_PAGES_MAX)) < FILE_PAGES_MAX) {
 		uint64_t end = find(fs, ino, index).end;
@@ -353,30 +353,9 @@ static int free_tree(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t i
 	return rc < 0 ? rc : inner_node_free(fs, me, ino, index, entry);
 }
 
-int fs_evict(struct fs *fs, struct rt_self *me, uint32_t ino)
+int inner_map_free(struct fs *fs, struct rt_self *me, uint32_t ino)
 {
-	struct inode_attr attr;
-	struct journal_tx tx;
-	int rc = fs_attr(fs, ino, &attr);
+	_Atomic uint64_t *root = &fs->inodes[ino].root;
 
-	if (rc == 0 && load_relaxed(&fs->inodes[ino].root))
-		rc = free_tree(fs, me, ino, 0, &fs->inodes[ino].root);
-	if (rc < 0)
-		return rc;
-	attr.state = INODE_FREE;
-	attr.flags = 0;
-	attr.size = 0;
-	/* The bit first: whoever finds it clear looks at the record too, and a kill in between leaves an inode that is evicted again. */
-#ifndef PF_BREAK_INODE_BIT_LATE
-	inner_clear_bit(inner_inode_bits(fs), ino);
-#endif
-	step("fs: inode bit cleared");
-	journal_begin(&tx, me);
-	fs_attr_set(fs, &tx, ino, &attr);
-	journal_commit(&fs->journal, &tx);
-	step("fs: evicted");
-#ifdef PF_BREAK_INODE_BIT_LATE
-	inner_clear_bit(inner_inode_bits(fs), ino);
-#endif
-	return 0;
+	return load_relaxed(root) ? free_tree(fs, me, ino, 0, root) : 0;
 }

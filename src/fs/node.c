@@ -3,6 +3,7 @@
  * kill between the bit and the transaction loses none: under the inode's lock it is seen whether the map refers to it.
  */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/step.h"
@@ -129,35 +130,58 @@ static void give_back(struct fs *fs, struct rt_record *r)
 	step("node: record cleared");
 }
 
-int inner_node_free(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
-		    _Atomic uint64_t *entry)
+int inner_node_release(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
+		       unsigned level, uint64_t node, struct journal_tx *tx)
 {
-	entry_t e = load_relaxed(entry);
-	struct journal_tx tx;
 	int rc = inner_lock_meta(fs, me);
 
 	if (rc < 0)
 		return rc;
-	set_record(me, ino, index, entry_order(e), entry_target(e), RT_RECORD_RELEASE);
+	set_record(me, ino, index, level, node, RT_RECORD_RELEASE);
 	step("node: record");
-	journal_begin(&tx, me);
-	journal_word(&fs->journal, &tx, entry, 0);
-	journal_commit(&fs->journal, &tx);
+	journal_commit(&fs->journal, tx);
 	step("node: unlinked");
 	give_back(fs, &me->row->node);
 	rt_unlock(me, &fs->shared->meta);
 	return 0;
 }
 
+int inner_node_free(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
+		    _Atomic uint64_t *entry)
+{
+	entry_t e = load_relaxed(entry);
+	struct journal_tx tx;
+
+	journal_begin(&tx, me);
+	journal_word(&fs->journal, &tx, entry, 0);
+	return inner_node_release(fs, me, ino, index, entry_order(e), entry_target(e), &tx);
+}
+
+/* What the record's node is for names it. */
+static bool is_linked(struct fs *fs, const struct rt_record *r)
+{
+	struct inode_format *inode = &fs->inodes[load_relaxed(&r->ino)];
+	uint64_t index = load_relaxed(&r->index), node = load_relaxed(&r->head);
+	uint32_t type = load_acquire(&inode->mode_uid) & S_IFMT;
+	entry_t e;
+
+	if (index == XATTR_INDEX || type == S_IFLNK) {
+		e = load_acquire(index == XATTR_INDEX ? &inode->xattr : &inode->root);
+		return entry_kind(e) == ENTRY_LEAF && entry_target(e) == node;
+	}
+	if (type == S_IFDIR)
+		return inner_dir_refers(fs, load_relaxed(&r->ino), index, node);
+	e = load_acquire(
+		inner_table_entry(fs, load_relaxed(&r->ino), index, load_relaxed(&r->pages)));
+	return entry_kind(e) == ENTRY_TABLE && entry_target(e) == node;
+}
+
 int fs_node_resolve(struct fs *fs, struct rt_self *me, struct rt_row *row)
 {
 	struct rt_record *r = &row->node;
-	entry_t e =
-		load_acquire(inner_table_entry(fs, load_relaxed(&r->ino), load_relaxed(&r->index),
-					       load_relaxed(&r->pages)));
 	int rc;
 
-	if (entry_kind(e) == ENTRY_TABLE && entry_target(e) == load_relaxed(&r->head)) {
+	if (is_linked(fs, r)) {
 		store_release(&r->set, (uint32_t)RT_RECORD_NONE);
 		return 0;
 	}

@@ -4,7 +4,9 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/crc.h"
 #include "base/err.h"
 #include "base/sys.h"
 #include "fs/inner.h"
@@ -20,19 +22,16 @@ int inner_walk_begin(struct walk *w)
 {
 	w->nodes_seen = sys_calloc(div_up(w->super->nodes, 64), 8);
 	w->pages_seen = sys_calloc(div_up(w->super->data_pages, 64), 8);
-	w->inodes_named = sys_calloc(div_up(w->super->inodes, 64), 8);
-	w->buckets_seen = sys_calloc(div_up(w->super->names, 64), 8);
-	return w->nodes_seen && w->pages_seen && w->inodes_named && w->buckets_seen
-		       ? 0
-		       : err(ENOMEM, "looking at the metadata");
+	w->links = sys_calloc(w->super->inodes, sizeof *w->links);
+	return w->nodes_seen && w->pages_seen && w->links ? 0
+							  : err(ENOMEM, "looking at the metadata");
 }
 
 void inner_walk_end(struct walk *w)
 {
 	free(w->nodes_seen);
 	free(w->pages_seen);
-	free(w->inodes_named);
-	free(w->buckets_seen);
+	free(w->links);
 	free(w->late);
 }
 
@@ -45,8 +44,7 @@ static int by_offset(const void *key, const void *element)
 	return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
-/* As it will be when committed transactions have been replayed. */
-static uint64_t word_at(const struct walk *w, const _Atomic uint64_t *at)
+uint64_t inner_walk_word(const struct walk *w, const _Atomic uint64_t *at)
 {
 	struct walk_late key = {.offset = (uint64_t)((const uint8_t *)at - w->meta)};
 	const struct walk_late *found =
@@ -55,9 +53,27 @@ static uint64_t word_at(const struct walk *w, const _Atomic uint64_t *at)
 	return found ? found->value : load_relaxed(at);
 }
 
-static int read_inode(const struct walk *w, const struct inode_format *inode,
-		      struct inode_attr *attr)
+const void *inner_walk_page(const struct walk *w, uint64_t node, void *copy)
 {
+	const _Atomic uint64_t *from =
+		(const _Atomic uint64_t *)(w->meta + w->super->nodes_offset + node * PAGE_BYTES);
+	_Atomic uint64_t *to = copy;
+
+	if (!w->late_count)
+		return from;
+	for (unsigned i = 0; i < NODE_ENTRIES; i++)
+		store_relaxed(&to[i], inner_walk_word(w, &from[i]));
+	return copy;
+}
+
+const struct inode_format *inner_walk_inode(const struct walk *w, uint32_t ino)
+{
+	return (const struct inode_format *)(w->meta + w->super->inodes_offset) + ino;
+}
+
+int inner_walk_read(const struct walk *w, uint32_t ino, struct inode_attr *attr)
+{
+	const struct inode_format *inode = inner_walk_inode(w, ino);
 	const _Atomic uint64_t *from = (const _Atomic uint64_t *)inode;
 	union {
 		_Atomic uint64_t word[INODE_BYTES / 8];
@@ -67,13 +83,8 @@ static int read_inode(const struct walk *w, const struct inode_format *inode,
 	if (!w->late_count)
 		return inode_read_at_rest(inode, attr);
 	for (unsigned i = 0; i < INODE_BYTES / 8; i++)
-		store_relaxed(&copy.word[i], word_at(w, &from[i]));
+		store_relaxed(&copy.word[i], inner_walk_word(w, &from[i]));
 	return inode_read_at_rest(&copy.inode, attr);
-}
-
-static const struct inode_format *inode_at(const struct walk *w, uint32_t ino)
-{
-	return (const struct inode_format *)(w->meta + w->super->inodes_offset) + ino;
 }
 
 /* False if it was set before. */
@@ -137,6 +148,15 @@ static void walk_leaf(struct walk *w, struct place *at, uint64_t index, entry_t 
 	add_run(w, at, index, pfn, pages, entry_order(e));
 }
 
+bool inner_walk_node(struct walk *w, uint32_t ino, uint64_t node)
+{
+	if (node && node < w->super->nodes && first_time(w->nodes_seen, node))
+		return true;
+	report_violation(w->report, "map", "inode %u: node %lu is %s", ino, (unsigned long)node,
+			 node && node < w->super->nodes ? "in two places" : "none");
+	return false;
+}
+
 static void walk_entry(struct walk *w, struct place *at, uint64_t index, entry_t e, unsigned level);
 
 /* A node of `level`, whose first page index is given. */
@@ -145,17 +165,13 @@ static void walk_node(struct walk *w, struct place *at, uint64_t index, uint64_t
 {
 	const _Atomic uint64_t *entry;
 
-	if (!node || node >= w->super->nodes || !first_time(w->nodes_seen, node)) {
-		report_violation(w->report, "map", "inode %u page %lu: node %lu is %s", at->ino,
-				 (unsigned long)index, (unsigned long)node,
-				 node && node < w->super->nodes ? "in two places" : "none");
+	if (!inner_walk_node(w, at->ino, node))
 		return;
-	}
 	entry = (const _Atomic uint64_t *)(w->meta + w->super->nodes_offset + node * PAGE_BYTES);
 	for (unsigned i = 0; i < NODE_ENTRIES && w->rc == 0; i++)
-		if (word_at(w, &entry[i]))
-			walk_entry(w, at, index + i * inner_span(level), word_at(w, &entry[i]),
-				   level);
+		if (inner_walk_word(w, &entry[i]))
+			walk_entry(w, at, index + i * inner_span(level),
+				   inner_walk_word(w, &entry[i]), level);
 }
 
 /* An entry found in a node of `level`. */
@@ -180,18 +196,18 @@ static void walk_entry(struct walk *w, struct place *at, uint64_t index, entry_t
 
 static void walk_map(struct walk *w, uint32_t ino, uint32_t igen)
 {
-	const struct inode_format *inode = inode_at(w, ino);
-	entry_t root = word_at(w, &inode->root);
+	const struct inode_format *inode = inner_walk_inode(w, ino);
+	entry_t root = inner_walk_word(w, &inode->root);
 	struct place at = {.ino = ino, .igen = igen};
 
 	for (unsigned i = 0; i < INLINE_ENTRIES; i++)
-		if (word_at(w, &inode->inlined[i])) {
+		if (inner_walk_word(w, &inode->inlined[i])) {
 			if (root)
 				report_violation(w->report, "map",
 						 "inode %u has a tree and page %u beside it", ino,
 						 i);
 			else
-				walk_entry(w, &at, i, word_at(w, &inode->inlined[i]), 0);
+				walk_entry(w, &at, i, inner_walk_word(w, &inode->inlined[i]), 0);
 		}
 	if (root && entry_order(root) < MAP_LEVELS)
 		walk_entry(w, &at, 0, root, entry_order(root) + 1);
@@ -201,67 +217,60 @@ static void walk_map(struct walk *w, uint32_t ino, uint32_t igen)
 	end_run(w, &at);
 }
 
-/* ---- inodes and names -------------------------------------------------------------------------------- */
+/* ---- inodes ---------------------------------------------------------------------------------------- */
 
 /* A free inode has no pages. */
 static void walk_free(struct walk *w, uint32_t ino)
 {
-	const struct inode_format *inode = inode_at(w, ino);
-	uint64_t any = word_at(w, &inode->root);
+	const struct inode_format *inode = inner_walk_inode(w, ino);
+	uint64_t any = inner_walk_word(w, &inode->root) | inner_walk_word(w, &inode->xattr);
 
 	for (unsigned i = 0; i < INLINE_ENTRIES; i++)
-		any |= word_at(w, &inode->inlined[i]);
+		any |= inner_walk_word(w, &inode->inlined[i]);
 	if (any)
 		report_violation(w->report, "inode", "free inode %u has pages", ino);
 }
 
-/* One inode of a chain; returns the next, 0 at the end. */
-static uint32_t walk_link(struct walk *w, uint64_t bucket, uint64_t link)
+/* A page of metadata that the inode alone names, as a leaf. NULL: reported. */
+static const void *walk_single(struct walk *w, uint32_t ino, uint32_t igen, uint64_t index,
+			       entry_t e, void *copy)
 {
-	struct inode_attr attr;
-	uint32_t ino;
-
-	if (!number32_read(link, &ino) || ino >= w->high) {
-		report_violation(w->report, "name", "bucket %lu: a link to inode %u is damaged",
-				 (unsigned long)bucket, ino);
-		return 0;
+	if (!entry_valid(ino, igen, index, e) || entry_kind(e) != ENTRY_LEAF) {
+		report_violation(w->report, "inode", "inode %u: wrong check of what names its %s",
+				 ino, index == LINK_INDEX ? "link" : "attributes");
+		return NULL;
 	}
-	if (!ino)
-		return 0;
-	if (!first_time(w->inodes_named, ino)) {
-		report_violation(w->report, "name", "inode %u is in two chains, or twice in one",
-				 ino);
-		return 0;
-	}
-	if (read_inode(w, inode_at(w, ino), &attr) < 0)
-		return 0; /* told by walk_inode() */
-	if (attr.state != INODE_NAMED)
-		report_violation(w->report, "name", "inode %u is in a chain but has no name", ino);
-	else if ((name_hash(attr.name, attr.name_length) & (w->super->names - 1)) != bucket)
-		report_violation(w->report, "name", "inode %u (%s) is in the wrong chain", ino,
-				 attr.name);
-	return ino;
+	return inner_walk_node(w, ino, entry_target(e)) ? inner_walk_page(w, entry_target(e), copy)
+							: NULL;
 }
 
-static void walk_chain(struct walk *w, uint64_t bucket)
+static void walk_link(struct walk *w, uint32_t ino, const struct inode_attr *attr)
 {
-	const _Atomic uint64_t *names =
-		(const _Atomic uint64_t *)(w->meta + w->super->names_offset);
-	uint64_t link;
-	uint32_t ino;
+	const struct inode_format *inode = inner_walk_inode(w, ino);
+	entry_t root = inner_walk_word(w, &inode->root);
+	uint64_t copy[NODE_ENTRIES];
+	const void *text;
 
-	if (!first_time(w->buckets_seen, bucket))
+	if (attr->size <= LINK_INLINE) {
+		if (root)
+			report_violation(w->report, "link", "inode %u: a short link has a node",
+					 ino);
 		return;
-	link = word_at(w, &names[bucket]);
-	while (link && (ino = walk_link(w, bucket, link)))
-		link = word_at(w, &inode_at(w, ino)->next);
+	}
+	if (!root && attr->state == INODE_EVICTING)
+		return;
+	text = walk_single(w, ino, attr->generation, LINK_INDEX, root, copy);
+	if (text && crc32c(0, text, attr->size) != inner_walk_word(w, &inode->inlined[0]))
+		report_violation(w->report, "link", "inode %u: wrong checksum of what it says",
+				 ino);
 }
 
 static void walk_inode(struct walk *w, uint32_t ino)
 {
+	uint64_t copy[NODE_ENTRIES];
 	struct inode_attr attr;
 
-	if (read_inode(w, inode_at(w, ino), &attr) < 0) {
+	if (inner_walk_read(w, ino, &attr) < 0) {
 		report_violation(w->report, "inode", "inode %u: %s", ino, pf_message());
 		return;
 	}
@@ -269,12 +278,14 @@ static void walk_inode(struct walk *w, uint32_t ino)
 		walk_free(w, ino);
 		return;
 	}
-	if (attr.state == INODE_NAMED)
-		walk_chain(w, name_hash(attr.name, attr.name_length) & (w->super->names - 1));
-	if (attr.state == INODE_NAMED && !(w->inodes_named[ino / 64] >> ino % 64 & 1))
-		report_violation(w->report, "name", "inode %u (%s) has a name that is not found",
-				 ino, attr.name);
-	walk_map(w, ino, attr.generation);
+	if (attr.xattr)
+		walk_single(w, ino, attr.generation, XATTR_INDEX, attr.xattr, copy);
+	if ((attr.mode & S_IFMT) == S_IFDIR)
+		inner_walk_dir(w, ino, &attr);
+	else if ((attr.mode & S_IFMT) == S_IFLNK)
+		walk_link(w, ino, &attr);
+	else
+		walk_map(w, ino, attr.generation);
 }
 
 static void read_high(struct walk *w)
@@ -282,20 +293,18 @@ static void read_high(struct walk *w)
 	const struct counters_format *counters =
 		(const struct counters_format *)(w->meta + COUNTERS_OFFSET);
 
-	if (number32_read(word_at(w, &counters->inodes_high), &w->high) && w->high &&
+	if (number32_read(inner_walk_word(w, &counters->inodes_high), &w->high) && w->high &&
 	    w->high <= w->super->inodes)
 		return;
 	report_violation(w->report, "counters", "the number of inodes in use is damaged");
 	w->high = 0;
 }
 
-/* Chains are entered through the names that are in them, so that a new runtime does not read a table of buckets that is nearly all
- * hole; fsck looks at the others too. */
 void inner_walk(struct walk *w)
 {
 	read_high(w);
 	for (uint32_t ino = 1; ino < w->high && w->rc == 0; ino++)
 		walk_inode(w, ino);
-	for (uint64_t b = 0; w->all_buckets && b < w->super->names; b++)
-		walk_chain(w, b);
+	if (w->rc == 0)
+		inner_walk_links(w);
 }

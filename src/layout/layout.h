@@ -24,7 +24,16 @@ struct layout {
 int layout_lock(struct rt_self *me, struct layout *l, uint32_t ino);
 int layout_trylock(struct rt_self *me, struct layout *l, uint32_t ino);
 void layout_unlock(struct rt_self *me, struct layout *l, uint32_t ino);
-/* The lock of names and of inode allocation. */
+/* The lock of an inode that is free. -PF_EAGAIN: the free numbers are what dead processes were freeing, to be reaped first; errors of fs_pick(). */
+int64_t layout_lock_new(struct rt_self *me, struct layout *l);
+/* Several locks, in the one order in which they may be taken: all or none. Numbers may be 0 or the same; afterwards the set has each once. */
+struct layout_set {
+	unsigned count;
+	uint32_t ino[4];
+};
+int layout_lock_set(struct rt_self *me, struct layout *l, struct layout_set *set);
+void layout_unlock_set(struct rt_self *me, struct layout *l, const struct layout_set *set);
+/* The lock under which directories move to other parents. */
 int layout_lock_names(struct rt_self *me, struct layout *l);
 int layout_trylock_names(struct rt_self *me, struct layout *l);
 void layout_unlock_names(struct rt_self *me, struct layout *l);

@@ -6,6 +6,8 @@
 
 #include "base/err.h"
 
+#define NUMBERS_TRIED 64u /* whose locks are not to be had, before the dead are reaped */
+
 /* The row says which inodes it locks before it does, so that its reaper finds them. */
 static void note(struct rt_self *me, uint32_t have, uint32_t want)
 {
@@ -14,7 +16,7 @@ static void note(struct rt_self *me, uint32_t have, uint32_t want)
 			store_release(&me->row->inodes[i], want);
 			return;
 		}
-	CHECK(!"a row locks three inodes at most");
+	CHECK(!"a row locks four inodes at most");
 }
 
 /* The file has the page where the record says: its transaction happened (ALLOC), or did not (RELEASE, PART). */
@@ -96,6 +98,8 @@ static int repair(struct rt_self *me, struct layout *l, uint32_t ino)
 	if (owner && rt_owner_dead(l->rt, owner))
 		store_release(&state->range_owner, 0);
 	store_release(&state->opens, fs_count_opens(&l->fs, ino));
+	fs_note_use(&l->fs, ino);
+	fs_dir_end(&l->fs, ino);
 	store_release(&state->unsettled, 0);
 	return 0;
 }
@@ -147,6 +151,69 @@ void layout_unlock(struct rt_self *me, struct layout *l, uint32_t ino)
 	note(me, ino, 0);
 }
 
+/* A number that is free. That of somebody whose death is not settled yet is passed over: what it left may be a record half freed, which settling would write over
+ * a new one. */
+static bool lock_free(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	struct fs_inode *state = fs_state(&l->fs, ino);
+	int rc;
+
+	note(me, 0, ino);
+	rc = rt_trylock(me, &state->lock);
+	if (rc == RT_LOCK_REPAIR)
+		store_release(&state->unsettled, 1);
+	if (rc >= 0 && !load_relaxed(&state->unsettled) && fs_is_free(&l->fs, ino)) {
+		store_relaxed(&state->opens, 0);
+		return true;
+	}
+	if (rc >= 0)
+		rt_unlock(me, &state->lock);
+	note(me, ino, 0);
+	return false;
+}
+
+int64_t layout_lock_new(struct rt_self *me, struct layout *l)
+{
+	for (unsigned tries = 0; tries < NUMBERS_TRIED; tries++) {
+		int64_t ino = fs_pick(&l->fs, me);
+
+		if (ino < 0 || lock_free(me, l, (uint32_t)ino))
+			return ino;
+	}
+	return -PF_EAGAIN;
+}
+
+int layout_lock_set(struct rt_self *me, struct layout *l, struct layout_set *set)
+{
+	unsigned n = 0, i;
+	int rc = 0;
+
+	/* In order of their numbers, each once. */
+	for (i = 1; i < set->count; i++)
+		for (unsigned k = i; k > 0 && set->ino[k - 1] > set->ino[k]; k--) {
+			uint32_t swapped = set->ino[k];
+
+			set->ino[k] = set->ino[k - 1];
+			set->ino[k - 1] = swapped;
+		}
+	for (i = 0; i < set->count; i++)
+		if (set->ino[i] && (!n || set->ino[n - 1] != set->ino[i]))
+			set->ino[n++] = set->ino[i];
+	set->count = n;
+	for (i = 0; i < n && rc == 0; i++)
+		rc = layout_lock(me, l, set->ino[i]);
+	if (rc < 0)
+		while (--i > 0)
+			layout_unlock(me, l, set->ino[i - 1]);
+	return rc;
+}
+
+void layout_unlock_set(struct rt_self *me, struct layout *l, const struct layout_set *set)
+{
+	for (unsigned i = set->count; i-- > 0;)
+		layout_unlock(me, l, set->ino[i]);
+}
+
 static int repair_names(struct rt_self *me, struct layout *l, int rc)
 {
 	_Atomic uint64_t *unsettled = &l->fs.shared->names_unsettled;
@@ -162,7 +229,6 @@ static int repair_names(struct rt_self *me, struct layout *l, int rc)
 		layout_unlock_names(me, l);
 		return rc;
 	}
-	fs_names_repair(&l->fs, me);
 	store_release(unsettled, 0);
 	return 0;
 }

@@ -185,7 +185,7 @@ static int finish_shrink(struct rt_self *me, struct layout *l, uint32_t ino,
 
 static int finish_evict(struct rt_self *me, struct layout *l, uint32_t ino)
 {
-	int rc = layout_remove(me, l, ino, 0, FILE_PAGES_MAX);
+	int rc = fs_is_file(&l->fs, ino) ? layout_remove(me, l, ino, 0, FILE_PAGES_MAX) : 0;
 
 	return rc < 0 ? rc : fs_evict(&l->fs, me, ino);
 }

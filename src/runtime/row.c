@@ -100,7 +100,8 @@ bool row_clean(const struct rt_row *row)
 	return !load_acquire(&row->intent) && !load_acquire(&row->read_hold) &&
 	       !load_acquire(&row->page.set) && !load_acquire(&row->node.set) &&
 	       !load_acquire(&row->reaps) && !load_acquire(&row->inodes[0]) &&
-	       !load_acquire(&row->inodes[1]) && !load_acquire(&row->inodes[2]);
+	       !load_acquire(&row->inodes[1]) && !load_acquire(&row->inodes[2]) &&
+	       !load_acquire(&row->inodes[3]);
 }
 
 void row_unspend(struct rt *rt)

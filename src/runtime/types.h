@@ -38,7 +38,7 @@ enum rt_state { RT_NEW, RT_BUILDING, RT_READY, RT_CLOSING, RT_GONE };
 /* Regions of the modules above: the runtime only gives them memory. */
 enum rt_region { RT_INODES, RT_NODES, RT_ZONE, RT_BLOCKS, RT_MEMMAP, RT_REGIONS };
 
-/* Ranks: a thread takes locks in this order only (rename takes two inode locks, lower number first). */
+/* Ranks: a thread takes locks in this order only (several inode locks: lower numbers first). */
 enum rt_class {
 	RT_LOCK_NAMES,
 	RT_LOCK_INODE,
@@ -84,11 +84,11 @@ struct rt_row {
 	_Atomic uint32_t tid;   /* [o] label */
 	_Atomic uint32_t lane;  /* [r] journal lane + 1 that this row may own; 0: none */
 	_Atomic uint32_t
-		inodes[3];      /* [r] inode numbers whose lock this row has or is about to take */
+		inodes[4];      /* [r] inode numbers whose lock this row has or is about to take */
 	struct rt_record page;  /* [r] */
 	struct rt_record node;  /* [r] */
 	_Atomic uint32_t reaps; /* [r] slot + 1 whose reap lock this row has or is about to take */
-	uint8_t unused[20];
+	uint8_t unused[12];
 };
 _Static_assert(sizeof(struct rt_row) == 128, "a row is two cache lines");
 

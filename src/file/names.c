@@ -1,0 +1,571 @@
+/*
+ * Names: making, linking, renaming, removing. Each operation walks its paths without locks, takes the locks of all inodes it will change in order of
+ * their numbers, and looks again: are they what the walk found? If not, it begins anew. Then it checks who may, and is one transaction in fs/.
+ */
+#include "file/names.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/step.h"
+
+#define LOOKS 1000u /* at a path whose end changes each time */
+
+/* ---- what may be done --------------------------------------------------------------------------------- */
+
+/* The directory is still that, and the caller may change what is in it. Its lock. */
+static int check_directory(struct pf_pool *pool, uint32_t dir, uint32_t igen,
+			   struct inode_attr *attr)
+{
+	int rc = fs_attr(&pool->layout.fs, dir, attr);
+
+	if (rc < 0)
+		return rc;
+	if (attr->generation != igen || (attr->mode & S_IFMT) != S_IFDIR)
+		return -PF_EAGAIN;
+	if (attr->state != INODE_NAMED)
+		return err(PF_ENOFILE, "directory %u was removed", dir);
+	rc = caller_check(pool, dir, attr, W_OK | X_OK);
+	if (rc == 0 && attr->flags & INODE_IMMUTABLE)
+		rc = err(PF_EPERM, "directory %u is immutable", dir);
+	return rc;
+}
+
+/* The name that leads to `ino` may go from the directory. */
+static int check_removal(struct pf_pool *pool, const struct inode_attr *dir, uint32_t ino)
+{
+	const struct pf_caller *caller = caller_of(pool);
+	struct inode_attr attr;
+	int rc = fs_attr(&pool->layout.fs, ino, &attr);
+
+	if (rc < 0)
+		return rc;
+	if (dir->flags & INODE_APPEND || attr.flags & (INODE_APPEND | INODE_IMMUTABLE))
+		return err(PF_EPERM, "inode %u or its directory is append-only or immutable", ino);
+	if (dir->mode & S_ISVTX && !caller_owns(caller, attr.uid) && !caller_owns(caller, dir->uid))
+		return err(PF_EPERM, "inode %u is another user's, in a sticky directory", ino);
+	return 0;
+}
+
+/* The name still leads where the walk found that it does, or still is not there. Its directory's lock. */
+static int look_again(struct pf_pool *pool, const struct path *p, struct fs_place *place)
+{
+	bool there = fs_dir_find(&pool->layout.fs, p->dir, p->name, p->length, place);
+
+	if (there != (p->ino != 0) ||
+	    (there && (place->name.ino != p->ino || place->name.igen != p->igen)))
+		return -PF_EAGAIN;
+	return 0;
+}
+
+/* ---- making ------------------------------------------------------------------------------------------- */
+
+/* Owner and mode by the rules of its directory. */
+static void inherit(const struct names_new *new, const struct inode_attr *dir, struct fs_new *made)
+{
+	const struct pf_caller *caller = caller_of(new->pool);
+	bool directory = (new->mode &S_IFMT) == S_IFDIR;
+
+	made->mode = new->mode;
+	made->uid = caller->uid;
+	made->gid = caller->gid;
+	if (dir->mode & S_ISGID) {
+		made->gid = dir->gid;
+		if (directory)
+			made->mode |= S_ISGID;
+	}
+	if (!directory && (made->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+	    caller->uid && !caller_in_group(caller, made->gid))
+		made->mode &= ~(uint32_t)S_ISGID;
+}
+
+/* The directory's lock. */
+static int64_t make(const struct names_new *new, struct fs_new *made)
+{
+	struct layout *l = &new->pool->layout;
+	int64_t ino = layout_lock_new(new->me, l);
+	int rc;
+
+	if (ino < 0)
+		return ino;
+	made->ino = (uint32_t)ino;
+	rc = fs_make(&l->fs, new->me, made);
+	step("names: made");
+	if (rc == 0)
+		fs_note_use(&l->fs, made->ino);
+	else
+		layout_unlock(new->me, l, made->ino);
+	return rc < 0 ? rc : ino;
+}
+
+int64_t names_make(const struct names_new *new, const struct path *path)
+{
+	struct fs_new made = {.dir = path->dir,
+			      .name = path->name,
+			      .length = path->length,
+			      .target = new->target};
+	struct layout *l = &new->pool->layout;
+	struct inode_attr dir;
+	struct fs_place place;
+	int64_t ino = layout_lock(new->me, l, path->dir);
+
+	if (ino < 0)
+		return ino;
+	ino = check_directory(new->pool, path->dir, path->dir_igen, &dir);
+	if (ino == 0)
+		ino = look_again(new->pool, path, &place);
+	if (ino == 0) {
+		inherit(new, &dir, &made);
+		ino = make(new, &made);
+	}
+	layout_unlock(new->me, l, path->dir);
+	return ino;
+}
+
+int64_t names_make_nameless(const struct names_new *new, uint32_t dir, uint32_t dir_igen)
+{
+	struct layout *l = &new->pool->layout;
+	struct fs_new made = {0};
+	struct inode_attr attr;
+	int64_t ino = layout_lock(new->me, l, dir);
+
+	if (ino < 0)
+		return ino;
+	ino = check_directory(new->pool, dir, dir_igen, &attr);
+	layout_unlock(new->me, l, dir);
+	if (ino < 0)
+		return ino;
+	inherit(new, &attr, &made);
+	return make(new, &made);
+}
+
+/* ---- operations ------------------------------------------------------------------------------------------- */
+
+struct op {
+	struct pf_pool *pool;
+	struct rt_self *me;
+	struct layout *l;
+	unsigned flags;
+	const char *from, *to;
+	const char *target;
+	uint32_t mode;
+	pf_file *file;
+};
+
+/* Again while what the walk found changes, and after reaping where that helps. */
+static int run(struct op *o, int (*once)(struct op *o))
+{
+	unsigned tries = 0, looks = 0;
+	int rc;
+
+	o->me = pool_self(o->pool);
+	if (!o->me)
+		return rt_self_error();
+	if (o->pool->readonly)
+		return err(PF_EREADONLY, "%s", o->to);
+	o->l = &o->pool->layout;
+	do {
+		rc = once(o);
+	} while ((rc == -PF_EAGAIN && ++looks < LOOKS) ||
+		 (rc < 0 && reap_helps(o->pool, o->me, rc, &tries)));
+	return rc == -PF_EAGAIN ? err(PF_EAGAIN, "%s", o->to) : rc;
+}
+
+/* All of the set but `ino`, which may go: that takes long. */
+static int finish_removal(struct op *o, const struct layout_set *set, uint32_t ino)
+{
+	int rc;
+
+	for (unsigned i = set->count; i-- > 0;)
+		if (set->ino[i] != ino)
+			layout_unlock(o->me, o->l, set->ino[i]);
+	if (!ino)
+		return 0;
+	rc = handle_evict(o->me, o->l, ino);
+	layout_unlock(o->me, o->l, ino);
+	return rc;
+}
+
+/* ---- making: directories and symbolic links ---- */
+
+static int make_once(struct op *o)
+{
+	struct names_new new = {o->pool, o->me, o->mode, o->target};
+	struct path path;
+	int64_t ino = path_walk(o->pool, o->me, o->to, false, &path);
+
+	if (ino < 0)
+		return (int)ino;
+	if (path.ino)
+		return err(PF_EFILEEXISTS, "%s", o->to);
+	if (path.slash && (o->mode & S_IFMT) != S_IFDIR)
+		return err(PF_ENOFILE, "%s", o->to);
+	ino = names_make(&new, &path);
+	if (ino < 0)
+		return (int)ino;
+	layout_unlock(o->me, o->l, (uint32_t)ino);
+	return 0;
+}
+
+int pf_mkdir(pf_pool *pool, const char *path, mode_t mode)
+{
+	struct op o = {.pool = pool, .to = path, .mode = S_IFDIR | (mode & 07777)};
+
+	return run(&o, make_once);
+}
+
+int pf_symlink(pf_pool *pool, const char *target, const char *path)
+{
+	struct op o = {.pool = pool, .to = path, .target = target, .mode = S_IFLNK | 0777};
+	size_t length = target ? strnlen(target, PF_PATH_MAX + 1) : 0;
+
+	if (!length)
+		return err(PF_ENOFILE, "a symbolic link that says nothing");
+	if (length > PF_PATH_MAX)
+		return err(PF_ENAME, "%.64s...", target);
+	return run(&o, make_once);
+}
+
+/* ---- removing ---- */
+
+static int check_dots(const struct path *p, bool directory, const char *name)
+{
+	if (p->last == PATH_NAME)
+		return 0;
+	if (!directory)
+		return err(PF_EISDIR, "%s", name);
+	if (p->last == PATH_ROOT || p->ino == ROOT_INO)
+		return err(EBUSY, "%s is the root directory", name);
+	return p->last == PATH_DOT ? err(EINVAL, "%s", name) : err(PF_ENOTEMPTY, "%s", name);
+}
+
+/* All locks. */
+static int remove_locked(struct op *o, const struct path *p)
+{
+	bool directory = (o->mode & S_IFMT) == S_IFDIR;
+	struct inode_attr dir;
+	struct fs_place place;
+	int rc = check_directory(o->pool, p->dir, p->dir_igen, &dir);
+
+	if (rc == 0)
+		rc = look_again(o->pool, p, &place);
+	if (rc == 0)
+		rc = check_removal(o->pool, &dir, p->ino);
+	if (rc < 0)
+		return rc;
+	if (directory != (place.name.type == S_IFDIR))
+		return err(directory ? PF_ENOTDIR : PF_EISDIR, "%s", o->to);
+	if (directory && fs_size(&o->l->fs, p->ino))
+		return err(PF_ENOTEMPTY, "%s", o->to);
+	return fs_unlink(&o->l->fs, o->me, p->dir, &place);
+}
+
+static int remove_once(struct op *o)
+{
+	struct layout_set set = {2, {0}};
+	struct path p;
+	int rc = path_find(o->pool, o->me, o->to, false, &p);
+
+	if (rc == 0)
+		rc = check_dots(&p, (o->mode & S_IFMT) == S_IFDIR, o->to);
+	if (rc < 0)
+		return rc;
+	set.ino[0] = p.dir;
+	set.ino[1] = p.ino;
+	rc = layout_lock_set(o->me, o->l, &set);
+	if (rc < 0)
+		return rc;
+	rc = remove_locked(o, &p);
+	if (rc == 0)
+		return finish_removal(o, &set, p.ino);
+	layout_unlock_set(o->me, o->l, &set);
+	return rc;
+}
+
+int pf_rmdir(pf_pool *pool, const char *path)
+{
+	struct op o = {.pool = pool, .to = path, .mode = S_IFDIR};
+
+	return run(&o, remove_once);
+}
+
+int pf_unlink(pf_pool *pool, const char *path)
+{
+	struct op o = {.pool = pool, .to = path, .mode = S_IFREG};
+
+	return run(&o, remove_once);
+}
+
+/* ---- linking ---- */
+
+/* Replaced: a file that has the name now. */
+static int check_replaced(struct op *o, const struct inode_attr *dir, const struct path *to)
+{
+	if (!(o->flags & PF_LINK_REPLACE))
+		return err(PF_EFILEEXISTS, "%s", o->to);
+	if (to->type == S_IFDIR)
+		return err(PF_EISDIR, "%s", o->to);
+	return check_removal(o->pool, dir, to->ino);
+}
+
+/* All locks. */
+static int link_locked(struct op *o, uint32_t ino, uint32_t igen, const struct path *to)
+{
+	struct inode_attr dir, attr;
+	struct fs_place place;
+	int rc = check_directory(o->pool, to->dir, to->dir_igen, &dir);
+
+	if (rc == 0)
+		rc = look_again(o->pool, to, &place);
+	if (rc == 0)
+		rc = fs_attr(&o->l->fs, ino, &attr);
+	if (rc < 0)
+		return rc;
+	if (attr.generation != igen)
+		return -PF_EAGAIN;
+	if (attr.state != INODE_NAMED && !(o->file && o->file->nameless))
+		return o->file ? err(PF_ENOFILE, "the file has been removed") : -PF_EAGAIN;
+	if (attr.flags & (INODE_APPEND | INODE_IMMUTABLE))
+		return err(PF_EPERM, "inode %u is append-only or immutable", ino);
+	if (to->ino == ino && o->flags & PF_LINK_REPLACE)
+		return 0;
+	if (to->ino)
+		rc = check_replaced(o, &dir, to);
+	return rc < 0 ? rc : fs_link(&o->l->fs, o->me, to->dir, to->name, to->length, ino, to->ino);
+}
+
+static int link_to(struct op *o, uint32_t ino, uint32_t igen)
+{
+	struct layout_set set = {3, {0}};
+	struct path to;
+	int rc = path_walk(o->pool, o->me, o->to, false, &to);
+
+	if (rc < 0)
+		return rc;
+	if (to.last != PATH_NAME)
+		return err(PF_EFILEEXISTS, "%s", o->to);
+	if (to.slash)
+		return err(to.ino ? PF_EFILEEXISTS : PF_ENOFILE, "%s", o->to);
+	set.ino[0] = to.dir;
+	set.ino[1] = ino;
+	set.ino[2] = to.ino;
+	rc = layout_lock_set(o->me, o->l, &set);
+	if (rc < 0)
+		return rc;
+	rc = link_locked(o, ino, igen, &to);
+	if (rc == 0)
+		return finish_removal(o, &set, to.ino != ino ? to.ino : 0);
+	layout_unlock_set(o->me, o->l, &set);
+	return rc;
+}
+
+static int link_once(struct op *o)
+{
+	struct path from;
+	int rc = path_find(o->pool, o->me, o->from, false, &from);
+
+	if (rc < 0)
+		return rc;
+	if (from.type == S_IFDIR)
+		return err(PF_EPERM, "%s is a directory", o->from);
+	return link_to(o, from.ino, from.igen);
+}
+
+int pf_link(pf_pool *pool, const char *from, const char *to)
+{
+	struct op o = {.pool = pool, .from = from, .to = to};
+
+	return run(&o, link_once);
+}
+
+static int link_file_once(struct op *o)
+{
+	return link_to(o, o->file->ino, o->file->igen);
+}
+
+int pf_link_file(pf_file *file, const char *to, unsigned flags)
+{
+	struct op o = {.pool = file->pool, .to = to, .flags = flags, .file = file};
+
+	if (flags & ~PF_LINK_REPLACE)
+		return err(PF_EFLAGS, "link: %x", flags);
+	if (fs_is_directory(&file->pool->layout.fs, file->ino))
+		return err(PF_EPERM, "%s: a directory has one name", to);
+	return run(&o, link_file_once);
+}
+
+/* ---- renaming ---- */
+
+struct rename {
+	struct path from, to;
+	struct inode_attr from_dir, to_dir;
+	bool moves; /* a directory gets another parent */
+};
+
+/* `dir` is `ino`, or below it. While directories move under the names lock only, and none that is not empty is removed, parents stay. */
+static bool is_below(struct layout *l, uint32_t dir, uint32_t ino)
+{
+	struct inode_attr attr;
+
+	while (dir != ino && dir != ROOT_INO)
+		if (fs_attr(&l->fs, dir, &attr) < 0 || !(dir = attr.parent))
+			return false;
+	return dir == ino;
+}
+
+/* What replaces must be like what is replaced. */
+static int check_types(struct op *o, const struct rename *r)
+{
+	bool from = r->from.type == S_IFDIR, to = r->to.type == S_IFDIR;
+
+	if (!r->to.ino || o->flags & PF_RENAME_EXCHANGE)
+		return 0;
+	if (from != to)
+		return err(from ? PF_ENOTDIR : PF_EISDIR, "%s", o->to);
+	return to && fs_size(&o->l->fs, r->to.ino) ? err(PF_ENOTEMPTY, "%s", o->to) : 0;
+}
+
+/* A directory that moves is changed itself: its parent. */
+static int check_mover(struct op *o, uint32_t ino, uint32_t type)
+{
+	struct inode_attr attr;
+	int rc = type == S_IFDIR ? fs_attr(&o->l->fs, ino, &attr) : 1;
+
+	return rc ? MIN(rc, 0) : caller_check(o->pool, ino, &attr, W_OK);
+}
+
+static int check_moves(struct op *o, const struct rename *r)
+{
+	bool exchange = o->flags & PF_RENAME_EXCHANGE;
+	int rc;
+
+	if (!r->moves)
+		return 0;
+	if ((r->from.type == S_IFDIR && is_below(o->l, r->to.dir, r->from.ino)) ||
+	    (exchange && r->to.type == S_IFDIR && is_below(o->l, r->from.dir, r->to.ino)))
+		return err(EINVAL, "%s into itself", o->from);
+	rc = check_mover(o, r->from.ino, r->from.type);
+	return rc == 0 && exchange ? check_mover(o, r->to.ino, r->to.type) : rc;
+}
+
+/* All locks. 1: there is nothing to do. */
+static int check_rename(struct op *o, struct rename *r)
+{
+	struct fs_place place;
+	int rc = check_directory(o->pool, r->from.dir, r->from.dir_igen, &r->from_dir);
+
+	if (rc == 0)
+		rc = check_directory(o->pool, r->to.dir, r->to.dir_igen, &r->to_dir);
+	if (rc == 0)
+		rc = look_again(o->pool, &r->from, &place);
+	if (rc == 0)
+		rc = look_again(o->pool, &r->to, &place);
+	if (rc == 0)
+		rc = check_removal(o->pool, &r->from_dir, r->from.ino);
+	if (rc == 0 && r->to.ino == r->from.ino)
+		return 1; /* two names of one file stay both */
+	if (rc == 0 && r->to.ino)
+		rc = check_removal(o->pool, &r->to_dir, r->to.ino);
+	if (rc == 0)
+		rc = check_moves(o, r);
+	return rc < 0 ? rc : check_types(o, r);
+}
+
+static int rename_locked(struct op *o, struct rename *r)
+{
+	struct fs_rename change = {.from_dir = r->from.dir,
+				   .to_dir = r->to.dir,
+				   .from = r->from.name,
+				   .to = r->to.name,
+				   .from_length = r->from.length,
+				   .to_length = r->to.length,
+				   .exchange = o->flags & PF_RENAME_EXCHANGE};
+	struct layout_set set = {4, {r->from.dir, r->to.dir, r->from.ino, r->to.ino}};
+	int rc = layout_lock_set(o->me, o->l, &set);
+	uint32_t gone = r->to.ino != r->from.ino && !change.exchange ? r->to.ino : 0;
+
+	if (rc < 0)
+		return rc;
+	rc = check_rename(o, r);
+	if (rc == 0)
+		rc = fs_rename(&o->l->fs, o->me, &change);
+	if (rc == 0)
+		return finish_removal(o, &set, gone);
+	layout_unlock_set(o->me, o->l, &set);
+	return MIN(rc, 0);
+}
+
+/* Of both paths, what the walk alone tells. */
+static int check_ends(struct op *o, const struct rename *r)
+{
+	if (r->from.last != PATH_NAME || r->to.last != PATH_NAME)
+		return err(EBUSY, "%s to %s", o->from, o->to);
+	if (o->flags & PF_RENAME_NOREPLACE && r->to.ino)
+		return err(PF_EFILEEXISTS, "%s", o->to);
+	if (o->flags & PF_RENAME_EXCHANGE && !r->to.ino)
+		return err(PF_ENOFILE, "%s", o->to);
+	if (r->to.slash && r->from.type != S_IFDIR)
+		return err(PF_ENOTDIR, "%s", o->to);
+	return 0;
+}
+
+static int rename_once(struct op *o)
+{
+	struct rename r;
+	int rc = path_find(o->pool, o->me, o->from, false, &r.from);
+
+	if (rc == 0)
+		rc = path_walk(o->pool, o->me, o->to, false, &r.to);
+	if (rc == 0)
+		rc = check_ends(o, &r);
+	if (rc < 0)
+		return rc;
+	r.moves =
+		r.from.dir != r.to.dir &&
+		(r.from.type == S_IFDIR || (o->flags & PF_RENAME_EXCHANGE && r.to.type == S_IFDIR));
+	if (!r.moves)
+		return rename_locked(o, &r);
+	rc = layout_lock_names(o->me, o->l);
+	if (rc < 0)
+		return rc;
+	rc = rename_locked(o, &r);
+	layout_unlock_names(o->me, o->l);
+	return rc;
+}
+
+int pf_rename(pf_pool *pool, const char *from, const char *to, unsigned flags)
+{
+	struct op o = {.pool = pool, .from = from, .to = to, .flags = flags};
+
+	if (flags & ~(PF_RENAME_NOREPLACE | PF_RENAME_EXCHANGE) ||
+	    flags == (PF_RENAME_NOREPLACE | PF_RENAME_EXCHANGE))
+		return err(PF_EFLAGS, "rename: %x", flags);
+	return run(&o, rename_once);
+}
+
+/* ---- reading links ------------------------------------------------------------------------------------- */
+
+ssize_t pf_readlink(pf_pool *pool, const char *name, char *target, size_t size)
+{
+	struct rt_self *me = pool_self(pool);
+	char text[PF_PATH_MAX + 1];
+	struct path path;
+	int rc = -PF_EAGAIN;
+
+	if (!me)
+		return rt_self_error();
+	for (unsigned looks = 0; looks < LOOKS && rc == -PF_EAGAIN; looks++) {
+		rc = path_find(pool, me, name, false, &path);
+		if (rc == 0 && path.type != S_IFLNK)
+			return err(EINVAL, "%s is no symbolic link", name);
+		if (rc == 0)
+			rc = fs_link_read(&pool->layout.fs, path.ino, text);
+	}
+	if (rc < 0)
+		return rc;
+	memcpy(target, text, MIN((size_t)rc, size));
+	return (ssize_t)MIN((size_t)rc, size);
+}

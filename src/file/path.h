@@ -1,0 +1,31 @@
+/* From a path to an inode. Between the files of file/ only. */
+#ifndef FILE_PATH_H
+#define FILE_PATH_H
+
+#include "file/caller.h"
+
+enum path_last { PATH_NAME, PATH_DOT, PATH_DOTDOT, PATH_ROOT };
+
+/* Where a path leads: what its last component is, in which directory. Nothing is locked: whoever changes something locks the inodes and looks again. */
+struct path {
+	uint32_t dir, dir_igen; /* for PATH_NAME: where the name is or would be */
+	const char *name;       /* in the path that was given, or in text */
+	size_t length;
+	uint32_t ino, igen; /* 0: the name is not there */
+	uint32_t type;      /* of ino: S_IFREG, S_IFDIR, S_IFLNK */
+	enum path_last last;
+	bool slash; /* something followed that only a directory can have: "name/" */
+	unsigned links;
+	char text[2][PF_PATH_MAX + 1]; /* paths through symbolic links */
+};
+
+/* follow: also a symbolic link at the end. 0, or an error; a last component that is not there is none. */
+int path_walk(struct pf_pool *pool, struct rt_self *me, const char *name, bool follow,
+	      struct path *path);
+/* The same, and a last component that is not there is -PF_ENOFILE. */
+int path_find(struct pf_pool *pool, struct rt_self *me, const char *name, bool follow,
+	      struct path *path);
+/* Attributes without a lock; but a record that a dead process left half changed is whole only after its lock was taken. */
+int path_attr(struct rt_self *me, struct layout *l, uint32_t ino, struct inode_attr *attr);
+
+#endif

@@ -1,0 +1,240 @@
+/*
+ * Directories as the walk over the media sees them: each table, bucket and entry once, and what names say against what inodes say.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+#include "base/sys.h"
+#include "fs/inner.h"
+
+/* The directory that is looked at. */
+struct at {
+	struct walk *w;
+	uint32_t ino;
+	const struct inode_attr *attr;
+	uint64_t entries, directories;
+};
+
+static void complain(struct at *at, const char *what, uint64_t key)
+{
+	report_violation(at->w->report, "directory", "directory %u, key %lx: %s", at->ino,
+			 (unsigned long)key, what);
+}
+
+/* ---- entries --------------------------------------------------------------------------------------- */
+
+/* What the name leads to is there, and is that. */
+static void walk_target(struct at *at, const struct dir_name *name)
+{
+	struct walk *w = at->w;
+	struct inode_attr attr;
+
+	if (!name->ino || name->ino >= w->high || name->ino == ROOT_INO) {
+		report_violation(w->report, "name", "%s in directory %u leads to inode %u",
+				 name->name, at->ino, name->ino);
+		return;
+	}
+	if (inner_walk_read(w, name->ino, &attr) < 0)
+		return; /* told by walk_inode() */
+	if (attr.state != INODE_NAMED || attr.generation != name->igen ||
+	    (attr.mode & S_IFMT) != name->type)
+		report_violation(w->report, "name",
+				 "%s in directory %u leads to inode %u, which is another one",
+				 name->name, at->ino, name->ino);
+	else if (name->type == S_IFDIR && attr.parent != at->ino)
+		report_violation(w->report, "name",
+				 "directory %s in directory %u is said to be in %u", name->name,
+				 at->ino, attr.parent);
+	w->links[name->ino]++;
+	at->directories += name->type == S_IFDIR;
+}
+
+static void walk_name(struct at *at, const struct dir_name *name, uint64_t first, unsigned open)
+{
+	at->entries++;
+	if (dir_hash(at->w->super->uuid, name->name, name->length) !=
+	    (name->key & ~(DIR_TIES - 1ull)))
+		complain(at, "the key is not that of its name", name->key);
+	else if (open < DIR_KEY_BITS && name->key >> open != first >> open)
+		complain(at, "the name is in the wrong bucket", name->key);
+	if (!strcmp(name->name, ".") || !strcmp(name->name, ".."))
+		complain(at, "a name that no file can have", name->key);
+	walk_target(at, name);
+}
+
+static bool key_before(const uint64_t *keys, unsigned n, uint64_t key)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (keys[i] == key)
+			return true;
+	return false;
+}
+
+static void walk_bucket(struct at *at, uint64_t node, uint64_t first, unsigned open)
+{
+	_Alignas(64) uint64_t copy[NODE_ENTRIES];
+	const struct dir_page *page = inner_walk_page(at->w, node, copy);
+	uint64_t heads = load_relaxed(&page->heads), used = (1ull << DIR_FIRST) - 1, mine;
+	uint64_t keys[DIR_GRANULES];
+	struct dir_name name;
+	unsigned n = 0;
+
+	if (load_relaxed(&page->owner) != (at->ino | (uint64_t)at->attr->generation << 32)) {
+		complain(at, "the bucket is of another directory", first);
+		return;
+	}
+	for (; heads; heads &= heads - 1) {
+		unsigned g = (unsigned)__builtin_ctzll(heads);
+
+		if (!dir_read(page, g, &name)) {
+			complain(at, "an entry is damaged", first);
+			continue;
+		}
+		mine = ((1ull << dir_granules(name.length)) - 1) << g;
+		if (used & mine)
+			complain(at, "entries overlap", name.key);
+		used |= mine;
+		if ((load_relaxed(&page->prints[g / 8]) >> g % 8 * 8 & 0xff) != dir_print(name.key))
+			complain(at, "the fingerprint is not that of the name", name.key);
+		if (key_before(keys, n, name.key))
+			complain(at, "two entries have one key", name.key);
+		keys[n++] = name.key;
+		walk_name(at, &name, first, open);
+	}
+	if (used != load_relaxed(&page->used))
+		complain(at, "the granules in use are not those of the entries", first);
+}
+
+/* ---- the trie -------------------------------------------------------------------------------------- */
+
+static void walk_table(struct at *at, uint64_t node, uint64_t first, unsigned depth);
+
+/* Returns how many neighbouring slots the entry is for; the others of them are looked at by the caller. */
+static unsigned walk_slot(struct at *at, entry_t e, uint64_t first, unsigned depth)
+{
+	unsigned open = DIR_KEY_BITS;
+
+	if (!entry_valid(at->ino, at->attr->generation, first, e)) {
+		complain(at, "wrong check of a slot", first);
+		return 1;
+	}
+	if (entry_kind(e) == ENTRY_TABLE && entry_order(e) == depth && depth < DIR_DEPTH_MAX) {
+		if (inner_walk_node(at->w, at->ino, entry_target(e)))
+			walk_table(at, entry_target(e), first, depth);
+		return 1;
+	}
+	if (entry_kind(e) != ENTRY_LEAF || entry_order(e) > (depth ? DIR_BITS : 0)) {
+		complain(at, "a slot of another kind", first);
+		return 1;
+	}
+	if (depth)
+		open = DIR_KEY_BITS - DIR_BITS * depth + DIR_BITS - entry_order(e);
+	if (inner_walk_node(at->w, at->ino, entry_target(e)))
+		walk_bucket(at, entry_target(e), first, open);
+	return depth ? NODE_ENTRIES >> entry_order(e) : 1;
+}
+
+/* The slots of a table at this depth, each bucket at its first. While the directory is being freed some are empty. */
+static void walk_table(struct at *at, uint64_t node, uint64_t first, unsigned depth)
+{
+	const _Atomic uint64_t *slot =
+		(const _Atomic uint64_t *)(at->w->meta + at->w->super->nodes_offset +
+					   node * PAGE_BYTES);
+	unsigned n;
+
+	for (unsigned i = 0; i < NODE_ENTRIES; i += n) {
+		entry_t e = inner_walk_word(at->w, &slot[i]);
+
+		n = 1;
+		if (!e && at->attr->state == INODE_EVICTING)
+			continue;
+		n = walk_slot(at, e, dir_first_key(first, depth, i), depth + 1);
+		if (i % n) {
+			complain(at, "a bucket begins in the middle of its slots", first);
+			n = 1;
+		}
+		for (unsigned k = i + 1; k < i + n; k++) {
+			entry_t other = inner_walk_word(at->w, &slot[k]);
+
+			if (!entry_valid(at->ino, at->attr->generation,
+					 dir_first_key(first, depth, k), other) ||
+			    entry_target(other) != entry_target(e) ||
+			    entry_kind(other) != entry_kind(e) ||
+			    entry_order(other) != entry_order(e))
+				complain(at, "slots of one bucket differ",
+					 dir_first_key(first, depth, k));
+		}
+	}
+}
+
+void inner_walk_dir(struct walk *w, uint32_t ino, const struct inode_attr *attr)
+{
+	struct at at = {.w = w, .ino = ino, .attr = attr};
+	entry_t root = inner_walk_word(w, &inner_walk_inode(w, ino)->root);
+
+	if (root)
+		walk_slot(&at, root, 0, 0);
+	if (at.entries != attr->size)
+		report_violation(w->report, "directory", "directory %u has %lu entries, not %lu",
+				 ino, (unsigned long)at.entries, (unsigned long)attr->size);
+	if (attr->state == INODE_NAMED && attr->nlink != at.directories + 2)
+		report_violation(w->report, "directory",
+				 "directory %u has %lu directories, not %lu", ino,
+				 (unsigned long)at.directories, (unsigned long)attr->nlink - 2);
+}
+
+/* ---- names and inodes -------------------------------------------------------------------------------- */
+
+#define IN_TREE UINT32_MAX /* in w->links, of a directory that is below the root */
+
+/* Follows parents up to a directory that is known to be in the tree; those on the way are known then. A ring has no such. */
+static bool in_tree(struct walk *w, uint32_t ino)
+{
+	struct inode_attr attr;
+	uint32_t at = ino;
+
+	for (uint32_t n = 0; w->links[at] != IN_TREE; n++) {
+		if (n == w->high || inner_walk_read(w, at, &attr) < 0 || attr.parent >= w->high ||
+		    (attr.mode & S_IFMT) != S_IFDIR)
+			return false;
+		at = attr.parent;
+	}
+	for (at = ino; w->links[at] != IN_TREE; at = attr.parent) {
+		w->links[at] = IN_TREE;
+		inner_walk_read(w, at, &attr);
+	}
+	return true;
+}
+
+static void check_links(struct walk *w, uint32_t ino, const struct inode_attr *attr)
+{
+	bool directory = (attr->mode & S_IFMT) == S_IFDIR;
+	uint32_t wanted = attr->state != INODE_NAMED ? 0 : directory ? 1 : attr->nlink;
+
+	if (ino != ROOT_INO && w->links[ino] != IN_TREE && w->links[ino] != wanted)
+		report_violation(w->report, "name", "inode %u has %u names, not %u", ino,
+				 w->links[ino], wanted);
+}
+
+void inner_walk_links(struct walk *w)
+{
+	struct inode_attr attr;
+
+	if (w->high <= ROOT_INO || inner_walk_read(w, ROOT_INO, &attr) < 0 ||
+	    attr.state != INODE_NAMED || (attr.mode & S_IFMT) != S_IFDIR ||
+	    attr.parent != ROOT_INO) {
+		report_violation(w->report, "inode", "inode %u is not a root directory", ROOT_INO);
+		return;
+	}
+	for (uint32_t ino = 1; ino < w->high; ino++)
+		if (inner_walk_read(w, ino, &attr) == 0 && attr.state != INODE_FREE)
+			check_links(w, ino, &attr);
+	w->links[ROOT_INO] = IN_TREE;
+	for (uint32_t ino = 1; ino < w->high; ino++)
+		if (inner_walk_read(w, ino, &attr) == 0 && attr.state == INODE_NAMED &&
+		    (attr.mode & S_IFMT) == S_IFDIR && !in_tree(w, ino))
+			report_violation(w->report, "name", "directory %u is not below the root",
+					 ino);
+}
