@@ -22,14 +22,12 @@ static void check_layout(const struct super_format *s, uint64_t granule)
 	must(s->bytes % granule == 0);
 	must(s->lanes_offset >= HEAD_BYTES);
 	must(s->inodes_offset >= s->lanes_offset + s->lanes * LANE_BYTES);
-	must(s->names_offset >= s->inodes_offset + s->inodes * INODE_BYTES);
-	must(s->nodes_offset >= s->names_offset + s->names * 8);
+	must(s->nodes_offset >= s->inodes_offset + s->inodes * INODE_BYTES);
 	must(s->data_offset >= s->nodes_offset + s->nodes * PAGE_BYTES);
 	must(s->bytes >= s->data_offset + s->data_pages * PAGE_BYTES);
 	must(s->data_offset % granule == 0 && s->data_offset % BLOCK_BYTES == 0);
 	must(s->data_pages >= BLOCK_PAGES && s->data_pages % BLOCK_PAGES == 0);
-	must(s->names >= s->inodes && !(s->names & (s->names - 1)));
-	must(s->inodes_offset % PAGE_BYTES == 0 && s->names_offset % PAGE_BYTES == 0);
+	must(s->inodes_offset % PAGE_BYTES == 0);
 	must(s->nodes_offset % PAGE_BYTES == 0 && s->lanes_offset % PAGE_BYTES == 0);
 	/* What is left over is less than a block, or than a granule. */
 	must(s->bytes - s->data_offset - s->data_pages * PAGE_BYTES < BLOCK_BYTES);
@@ -89,7 +87,7 @@ static const struct {
 	int code;
 } bad_fields[] = {
 	FIELD(magic, 1, PF_ENOTPOOL),
-	FIELD(version, 2, PF_EVERSION),
+	FIELD(version, SUPER_VERSION + 1, PF_EVERSION),
 	FIELD(version, 0, PF_EVERSION),
 	FIELD(incompatible, 4, PF_EVERSION),
 	FIELD(bytes, 0, PF_ECORRUPT),
@@ -109,11 +107,6 @@ static const struct {
 	FIELD(inodes_offset, ~0xfffull, PF_ECORRUPT),
 	FIELD(inodes, 0, PF_ECORRUPT),
 	FIELD(inodes, 1ull << 61, PF_ECORRUPT),
-	FIELD(names_offset, 0, PF_ECORRUPT),
-	FIELD(names_offset, ~0xfffull, PF_ECORRUPT),
-	FIELD(names, 0, PF_ECORRUPT),
-	FIELD(names, 3, PF_ECORRUPT),
-	FIELD(names, 1ull << 62, PF_ECORRUPT),
 	FIELD(nodes_offset, 0, PF_ECORRUPT),
 	FIELD(nodes_offset, ~0xfffull, PF_ECORRUPT),
 	FIELD(nodes, 0, PF_ECORRUPT),

@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -24,7 +26,7 @@ void box_make(struct box *box, uint64_t bytes, uint64_t inodes, uint64_t nodes)
 		box->super.nodes = nodes;
 	}
 	must_be(dev_map(dev, 0, box->super.data_offset, PROT_READ | PROT_WRITE, NULL, &meta), 0);
-	fs_mkfs(dev, meta, &box->super);
+	fs_mkfs(dev, meta, &box->super, 1000, 1000);
 	munmap(meta, box->super.data_offset);
 	box->media_fd = dup(dev->fd);
 	must(box->media_fd >= 0);
@@ -117,10 +119,41 @@ uint64_t box_first_pfn(const struct box *box)
 
 uint32_t box_create(struct box *box, const char *name)
 {
-	int64_t ino = fs_create(&box->fs, box->me, name, 0644, 1000, 1000);
+	return box_make_inode(box, ROOT_INO, name, S_IFREG | 0644, NULL);
+}
+
+uint32_t box_make_inode(struct box *box, uint32_t dir, const char *name, uint32_t mode,
+			const char *target)
+{
+	int64_t ino = fs_pick(&box->fs, box->me);
+	struct fs_new new = {.ino = (uint32_t)ino,
+			     .dir = dir,
+			     .name = name,
+			     .length = strlen(name),
+			     .mode = mode,
+			     .uid = 1000,
+			     .gid = 1000,
+			     .target = target};
 
 	must(ino > 0);
+	must_be(fs_make(&box->fs, box->me, &new), 0);
+	fs_note_use(&box->fs, (uint32_t)ino);
 	return (uint32_t)ino;
+}
+
+uint32_t box_find(struct box *box, uint32_t dir, const char *name)
+{
+	struct fs_place place;
+
+	return fs_dir_find(&box->fs, dir, name, strlen(name), &place) ? place.name.ino : 0;
+}
+
+void box_unlink(struct box *box, uint32_t dir, const char *name)
+{
+	struct fs_place place;
+
+	must(fs_dir_find(&box->fs, dir, name, strlen(name), &place));
+	must_be(fs_unlink(&box->fs, box->me, dir, &place), 0);
 }
 
 int box_add(struct box *box, uint32_t ino, uint64_t index, unsigned order, uint64_t page)
@@ -147,12 +180,16 @@ void box_cut(struct box *box, uint32_t ino, uint64_t index, uint64_t pages)
 
 void box_evict(struct box *box, uint32_t ino)
 {
+	char path[PF_PATH_MAX + 1], *name;
 	struct inode_attr attr;
 	struct journal_tx tx;
 
 	must_be(fs_attr(&box->fs, ino, &attr), 0);
-	if (attr.state == INODE_NAMED)
-		fs_unlink(&box->fs, box->me, ino);
+	if (attr.state == INODE_NAMED) {
+		must(fs_path(&box->fs, ino, attr.generation, path, sizeof path));
+		name = strrchr(path, '/');
+		box_unlink(box, attr.parent, name ? name + 1 : path);
+	}
 	must_be(fs_attr(&box->fs, ino, &attr), 0);
 	must_be(attr.state, INODE_UNNAMED);
 	attr.state = INODE_EVICTING;
@@ -164,17 +201,6 @@ void box_evict(struct box *box, uint32_t ino)
 }
 
 /* ---- the dead --------------------------------------------------------------------------------------- */
-
-static void settle_names(struct box *box)
-{
-	int rc = rt_lock(box->me, &box->fs.shared->names);
-
-	must(rc >= 0);
-	journal_settle(&box->fs.journal, box->me, true);
-	if (rc == RT_LOCK_REPAIR)
-		fs_names_repair(&box->fs, box->me);
-	rt_unlock(box->me, &box->fs.shared->names);
-}
 
 /* Takes the lock of each inode a dead row named, as its next user would. */
 static void settle_inode(struct box *box, uint32_t ino)
@@ -189,6 +215,8 @@ static void settle_inode(struct box *box, uint32_t ino)
 		if (rt_slot_state(c.word) == RT_SLOT_DEAD && load_acquire(&row->node.set) &&
 		    load_relaxed(&row->node.ino) == ino)
 			must_be(fs_node_resolve(&box->fs, box->me, row), 0);
+	fs_note_use(&box->fs, ino);
+	fs_dir_end(&box->fs, ino);
 	must_be(fs_attr(&box->fs, ino, &attr), 0);
 	if (attr.state == INODE_EVICTING)
 		must_be(fs_evict(&box->fs, box->me, ino), 0);
@@ -203,7 +231,7 @@ void box_reap(struct box *box)
 		if (s == box->rt->slot || rt_slot_state(word) == RT_SLOT_FREE ||
 		    !rt_slot_bury(box->rt, s) || !rt_reap_lock(box->me, s, rt_slot_epoch(word)))
 			continue;
-		settle_names(box);
+		journal_settle(&box->fs.journal, box->me, true);
 		for (uint32_t ino = 1; ino < fs_inodes_high(&box->fs); ino++)
 			if (load_acquire(&box->fs.inodes[ino].crc) ||
 			    load_acquire(&box->fs.inodes[ino].state))

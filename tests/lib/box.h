@@ -34,8 +34,14 @@ void box_open(struct box *box);
 void box_close(struct box *box);
 void box_end(struct box *box);
 
-/* Operations as layout/ does them, without locks. The file is new, or the test fails. */
+/* Operations as layout/ does them, without locks. The file is in the root directory and new, or the test fails. */
 uint32_t box_create(struct box *box, const char *name);
+/* The same in any directory, of any type; target: of a symbolic link. */
+uint32_t box_make_inode(struct box *box, uint32_t dir, const char *name, uint32_t mode,
+			const char *target);
+/* What the name leads to; 0: nothing. */
+uint32_t box_find(struct box *box, uint32_t dir, const char *name);
+void box_unlink(struct box *box, uint32_t dir, const char *name);
 /* Maps data page `page` (counted from the first of the data zone) and what follows it; the error of fs_entry_add(). */
 int box_add(struct box *box, uint32_t ino, uint64_t index, unsigned order, uint64_t page);
 void box_cut(struct box *box, uint32_t ino, uint64_t index, uint64_t pages);

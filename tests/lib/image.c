@@ -5,29 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "base/crc.h"
 #include "test.h"
 
-/* Two names of one bucket. */
-static void make_chain(struct box *box, struct image *image)
+/* 300 bytes. */
+static const char *long_target(void)
 {
-	uint64_t mask = box->super.names - 1, wanted = name_hash("chain", 5) & mask;
-	char name[32];
+	static char target[301];
 
-	image->chained[0] = box_create(box, "chain");
-	for (unsigned i = 0;; i++) {
-		int n = snprintf(name, sizeof name, "link%u", i);
-
-		if ((name_hash(name, (size_t)n) & mask) == wanted)
-			break;
-	}
-	image->chained[1] = box_create(box, name);
+	memset(target, 'x', 300);
+	return target;
 }
 
 void image_make(struct image *image)
 {
 	struct box box;
+	char name[32];
 	void *media;
 
 	box_make(&box, 16 << 20, 0, 0);
@@ -40,9 +35,17 @@ void image_make(struct image *image)
 	must_be(box_add(&box, image->tree, 512 * 512 + 3, 0, 40), 0);
 	image->leaf = box_create(&box, "leaf");
 	must_be(box_add(&box, image->leaf, 0, 9, 512), 0);
-	make_chain(&box, image);
+	image->directory = box_make_inode(&box, ROOT_INO, "directory", S_IFDIR | 0755, NULL);
+	image->inner = box_make_inode(&box, image->directory, "inner", S_IFREG | 0600, NULL);
+	image->link = box_make_inode(&box, ROOT_INO, "link", S_IFLNK | 0777, "directory/inner");
+	image->long_link = box_make_inode(&box, ROOT_INO, "long", S_IFLNK | 0777, long_target());
+	image->wide = box_make_inode(&box, ROOT_INO, "wide", S_IFDIR | 0755, NULL);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(name, sizeof name, "file %u", i);
+		box_make_inode(&box, image->wide, name, S_IFREG | 0644, NULL);
+	}
 	image->unnamed = box_create(&box, "unnamed");
-	fs_unlink(&box.fs, box.me, image->unnamed);
+	box_unlink(&box, ROOT_INO, "unnamed");
 	image->removed = box_create(&box, "removed");
 	box_evict(&box, image->removed);
 	box_check(&box);
@@ -76,20 +79,21 @@ _Atomic uint64_t *image_bottom(const struct image *image, uint32_t ino)
 	return entry;
 }
 
-_Atomic uint64_t *image_bucket(const struct image *image, uint32_t ino)
+struct dir_page *image_bucket(const struct image *image, uint32_t ino)
 {
-	struct inode_attr attr;
+	_Atomic uint64_t *entry = image_bottom(image, ino);
 
-	must_be(inode_read(image_inode(image, ino), &attr), 0);
-	return (_Atomic uint64_t *)(image->bytes + image->super.names_offset) +
-	       (name_hash(attr.name, attr.name_length) & (image->super.names - 1));
+	return (struct dir_page *)image_node(image, entry_target(load_relaxed(entry)));
 }
 
 void image_seal_inode(const struct image *image, uint32_t ino)
 {
 	struct inode_format *inode = image_inode(image, ino);
+	uint32_t crc = 0;
 
-	store_relaxed(&inode->crc, crc32c(0, (void *)&inode->size, 320));
+	if ((load_relaxed(&inode->mode_uid) & S_IFMT) == S_IFLNK)
+		crc = crc32c(0, (void *)inode->inlined, sizeof inode->inlined);
+	store_relaxed(&inode->crc, crc32c(crc, (void *)&inode->size, 12 * 8));
 }
 
 void image_seal_entry(const struct image *image, uint32_t ino, uint64_t index,
