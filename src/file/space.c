@@ -31,7 +31,7 @@ int pf_info(pf_pool *pool, struct pf_info *info)
 		.pages_member = stat.member,
 		.pages_orphan = stat.orphan,
 		.pages_quarantine = stat.quarantine,
-		.inodes_total = l->fs.super.inodes - 1,
+		.inodes_total = l->fs.super.inodes - 2, /* 0, and the root directory */
 		.inodes_free = fs_inodes_free(&l->fs),
 		.granule = pool->dev->granule,
 		.host_page_size = dev_host_page_size(pool->data),

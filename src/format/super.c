@@ -29,7 +29,7 @@ bool number32_read(uint64_t word, uint32_t *number)
 static uint64_t pick_inodes(uint64_t bytes, uint64_t wanted)
 {
 	if (wanted)
-		return wanted + 1;
+		return wanted + 2; /* 0, and the root directory */
 	return MIN(MAX(bytes >> 18, INODES_MIN), 1ull << 20);
 }
 

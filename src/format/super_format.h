@@ -48,7 +48,7 @@ struct super_format {
 	uint64_t flags;   /* SUPER_... */
 	uint64_t created_ns;
 	uint64_t lanes_offset, lanes;   /* count */
-	uint64_t inodes_offset, inodes; /* count, 0 included */
+	uint64_t inodes_offset, inodes; /* count, 0 and the root included */
 	uint64_t nodes_offset, nodes;   /* count, 0 included */
 	uint64_t data_offset, data_pages;
 	uint8_t unused[3952];

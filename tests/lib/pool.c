@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 double now(void)
@@ -51,18 +52,35 @@ void pool_check(pf_pool *pool, const char *what)
 		test_fail(__FILE__, __LINE__, "violations after %s", what);
 }
 
-static int unlink_one(void *arg, const char *name, const struct pf_stat *stat)
+struct emptied {
+	pf_pool *pool;
+	char path[PF_PATH_MAX + 1];
+};
+
+/* A directory after what is in it. */
+static int remove_one(void *arg, const char *name, const struct pf_stat *stat)
 {
-	(void)stat;
-	OK(pf_unlink(arg, name));
+	struct emptied *e = arg;
+	size_t length = strlen(e->path);
+
+	must(length + 1 + strlen(name) < sizeof e->path);
+	sprintf(e->path + length, "/%s", name);
+	if (S_ISDIR(stat->mode)) {
+		OK(pf_list(e->pool, e->path, remove_one, e));
+		OK(pf_rmdir(e->pool, e->path));
+	} else {
+		OK(pf_unlink(e->pool, e->path));
+	}
+	e->path[length] = 0;
 	return 0;
 }
 
 void pool_empty(pf_pool *pool, const char *what)
 {
+	struct emptied e = {.pool = pool};
 	struct pf_info info;
 
-	OK(pf_list(pool, "/", unlink_one, pool));
+	OK(pf_list(pool, "/", remove_one, &e));
 	pool_check(pool, what);
 	info = pool_info(pool);
 	if (info.pages_free != info.pages_total)
