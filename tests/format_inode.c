@@ -44,7 +44,8 @@ static struct inode_attr some_attr(struct test_random *chance)
 			       .btime = test_random(chance),
 			       .generation = (uint32_t)test_random(chance),
 			       .flags = (uint32_t)test_below(chance, INODE_FLAGS + 1),
-			       .mode = types[test_below(chance, 3)] | (uint32_t)test_below(chance, 010000),
+			       .mode = types[test_below(chance, 3)] |
+				       (uint32_t)test_below(chance, 010000),
 			       .uid = (uint32_t)test_random(chance),
 			       .gid = (uint32_t)test_random(chance),
 			       .parent = (uint32_t)test_random(chance),
@@ -98,7 +99,8 @@ static void records(struct test_random *chance)
 		must_be(inode_read_at_rest(&inode, &back), -PF_ECORRUPT);
 		((uint8_t *)&inode)[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		store_relaxed(&inode.inlined[3], test_random(chance));
-		must_be(inode_read_at_rest(&inode, &back), (a.mode & S_IFMT) == S_IFLNK ? -PF_ECORRUPT : 0);
+		must_be(inode_read_at_rest(&inode, &back),
+			(a.mode & S_IFMT) == S_IFLNK ? -PF_ECORRUPT : 0);
 	}
 }
 

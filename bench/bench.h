@@ -1,0 +1,81 @@
+/*
+ * The figures: what pinfold costs beside what else there is, measured in the same run. One table for all; each bench_...() adds
+ * its rows, one file for each subject.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "pinfold.h"
+
+#define MIB    (1ul << 20)
+#define GIB    (1ul << 30)
+#define ROUNDS 9
+
+extern char dir[]; /* where everything is made */
+
+/* Ends the program with the library's message and errno's. */
+__attribute__((noreturn)) void die(const char *what);
+
+/* ---- measuring ------------------------------------------------------------------------------ */
+
+struct figure {
+	double median, spread; /* ns; (largest - smallest) / median, in percent */
+};
+
+/* `run(arg)` gives the nanoseconds of one round; the first round warms and does not count. */
+struct figure measure(double (*run)(void *arg), void *arg, int rounds);
+
+static inline double ns_since(uint64_t begin)
+{
+	return (double)(clock_mono() - begin);
+}
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+void begin_table(void);
+/* scale: ns in one `unit`. The ratio is how many times better than the peer. */
+void row(const char *name, const char *unit, double scale, struct figure ours, const char *peer,
+	 double peer_ns);
+/* A list of {name, unit, ours, peer, peer_value, ratio, spread}. */
+void write_table(const char *path);
+
+/* ---- peers ---------------------------------------------------------------------------------- */
+
+struct peer_range {
+	int fd;
+	size_t bytes;
+};
+
+/* Those that the machine does not have (huge tmpfs, hugetlbfs: root) are left out, and said. In a mount namespace of our own, so that nothing stays. */
+void make_peers(void);
+void remove_peers(void);
+/* What a peer does with a struct peer_range: mmap, touch, munmap; */
+double peer_map(void *arg);
+/* registering the mapping with io_uring, which pins its pages, and giving it back; */
+double peer_register(void *arg);
+/* truncating it. */
+double peer_truncate(void *arg);
+/* A row for each peer. */
+void against_peers(const char *name, const char *unit, double scale, struct figure ours,
+		   double (*peer)(void *), size_t bytes, int rounds);
+
+/* ---- subjects ------------------------------------------------------------------------------- */
+
+struct bed {
+	char path[128];
+	pf_pool *pool;
+	pf_file *file; /* 1 GiB in order-9 folios */
+};
+
+void bench_references(struct bed *b);
+void bench_truncation(struct bed *b);
+void bench_death(struct bed *b);
+void bench_attach(void);
+void bench_memory(void);
+
+#endif

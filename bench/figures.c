@@ -1,0 +1,61 @@
+/* Measuring, and the table, see bench.h. */
+#include "bench.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *rows;
+
+void die(const char *what)
+{
+	fprintf(stderr, "bench: %s: %s (%s)\n", what, pf_message(), strerror(errno));
+	exit(1);
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+struct figure measure(double (*run)(void *arg), void *arg, int rounds)
+{
+	double t[ROUNDS * 8];
+
+	run(arg);
+	for (int i = 0; i < rounds; i++)
+		t[i] = run(arg);
+	qsort(t, (size_t)rounds, sizeof *t, compare);
+	return (struct figure){t[rounds / 2], t[rounds / 2] > 0
+						      ? (t[rounds - 1] - t[0]) / t[rounds / 2] * 100
+						      : 0};
+}
+
+void row(const char *name, const char *unit, double scale, struct figure ours, const char *peer,
+	 double peer_ns)
+{
+	double a = ours.median / scale, b = peer_ns / scale, ratio = a > 0 ? b / a : 0;
+
+	printf("%-17s %12.3f %-4s  %-11s %12.3f %10.1fx  +-%.0f%%\n", name, a, unit, peer, b, ratio,
+	       ours.spread / 2);
+	json_array_append_new(rows, json_pack("{s:s, s:s, s:f, s:s, s:f, s:f, s:f}", "name", name,
+					      "unit", unit, "ours", a, "peer", peer, "peer_value",
+					      b, "ratio", ratio, "spread", ours.spread));
+}
+
+void begin_table(void)
+{
+	rows = json_array();
+	printf("%-17s %12s %-4s  %-11s %12s %11s  spread\n", "figure", "pinfold", "", "peer", "",
+	       "better");
+}
+
+void write_table(const char *path)
+{
+	if (json_dump_file(rows, path, JSON_INDENT(1)) < 0)
+		die(path);
+}

@@ -1,0 +1,158 @@
+/* What else there is: 1 GiB each of tmpfs, with and without huge pages, and of hugetlbfs, see bench.h. */
+#include "bench.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum peer { TMPFS, TMPFS_HUGE, HUGETLBFS, PEERS };
+
+static const char *const peer_names[PEERS] = {"tmpfs", "tmpfs-huge", "hugetlbfs"};
+static int peer_fd[PEERS] = {-1, -1, -1};
+static char old_huge_pages[32];
+
+static void write_huge_pages(const char *text)
+{
+	int fd = open("/proc/sys/vm/nr_hugepages", O_WRONLY);
+
+	if (fd >= 0) {
+		(void)!write(fd, text, strlen(text));
+		close(fd);
+	}
+}
+
+static void restore_huge_pages(void)
+{
+	if (old_huge_pages[0])
+		write_huge_pages(old_huge_pages);
+}
+
+static int make_peer(const char *name, const char *type, const char *options)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	if (type && (mkdir(path, 0700) < 0 || mount("none", path, type, 0, options) < 0))
+		return -1;
+	snprintf(path, sizeof path, type ? "%s/%s/file" : "%s/%s-file", dir, name);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	unlink(path);
+	if (fd >= 0 && (ftruncate(fd, GIB) < 0 || fallocate(fd, 0, 0, GIB) < 0)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* In a mount namespace of our own, so that nothing stays. */
+void make_peers(void)
+{
+	int fd = open("/proc/sys/vm/nr_hugepages", O_RDONLY);
+
+	peer_fd[TMPFS] = make_peer("tmpfs", NULL, NULL);
+	if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) {
+		peer_fd[TMPFS_HUGE] = make_peer("huge", "tmpfs", "huge=always");
+		if (fd >= 0 && read(fd, old_huge_pages, sizeof old_huge_pages - 1) > 0 &&
+		    atoi(old_huge_pages) < 600) {
+			atexit(restore_huge_pages);
+			write_huge_pages("600");
+		} else {
+			old_huge_pages[0] = 0;
+		}
+		peer_fd[HUGETLBFS] = make_peer("hugetlbfs", "hugetlbfs", "pagesize=2M");
+	}
+	if (fd >= 0)
+		close(fd);
+	for (int p = 0; p < PEERS; p++)
+		if (peer_fd[p] < 0)
+			printf("no %s here: %s\n", peer_names[p], strerror(errno));
+}
+
+/* mmap, touch, munmap. */
+double peer_map(void *arg)
+{
+	struct peer_range *r = arg;
+	uint64_t begin = clock_mono();
+	volatile char *at = mmap(NULL, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
+
+	if (at == MAP_FAILED)
+		die("mmap");
+	for (size_t i = 0; i < r->bytes; i += 4096)
+		(void)at[i];
+	munmap((void *)(uintptr_t)at, r->bytes);
+	return ns_since(begin);
+}
+
+/* Registering the mapping with io_uring, which pins its pages; and giving it back. */
+double peer_register(void *arg)
+{
+	struct peer_range *r = arg;
+	struct io_uring ring;
+	struct iovec iov = {mmap(NULL, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0),
+			    r->bytes};
+	uint64_t begin;
+	double t;
+
+	if (iov.iov_base == MAP_FAILED || io_uring_queue_init(8, &ring, 0) < 0)
+		die("io_uring");
+	begin = clock_mono();
+	if (io_uring_register_buffers(&ring, &iov, 1) < 0)
+		die("io_uring registration");
+	t = ns_since(begin);
+	io_uring_queue_exit(&ring);
+	munmap(iov.iov_base, r->bytes);
+	return t;
+}
+
+double peer_truncate(void *arg)
+{
+	struct peer_range *r = arg;
+	uint64_t begin;
+	double t;
+
+	if (fallocate(r->fd, 0, 0, (off_t)r->bytes) < 0)
+		die("fallocate");
+	begin = clock_mono();
+	if (ftruncate(r->fd, 0) < 0)
+		die("ftruncate");
+	t = ns_since(begin);
+	if (ftruncate(r->fd, (off_t)r->bytes) < 0 || fallocate(r->fd, 0, 0, (off_t)r->bytes) < 0)
+		die("fallocate");
+	return t;
+}
+
+void against_peers(const char *name, const char *unit, double scale, struct figure ours,
+		   double (*peer)(void *), size_t bytes, int rounds)
+{
+	for (int p = 0; p < PEERS; p++) {
+		struct peer_range r = {peer_fd[p], bytes};
+
+		if (r.fd >= 0)
+			row(name, unit, scale, ours, peer_names[p],
+			    measure(peer, &r, rounds).median);
+	}
+}
+
+void remove_peers(void)
+{
+	char path[128];
+
+	for (int p = 0; p < PEERS; p++)
+		if (peer_fd[p] >= 0)
+			close(peer_fd[p]);
+	snprintf(path, sizeof path, "%s/huge", dir);
+	umount2(path, MNT_DETACH);
+	rmdir(path);
+	snprintf(path, sizeof path, "%s/hugetlbfs", dir);
+	umount2(path, MNT_DETACH);
+	rmdir(path);
+}
