@@ -29,10 +29,10 @@ static int evict(struct rt_self *me, struct layout *l, uint32_t ino)
 int handle_evict(struct rt_self *me, struct layout *l, uint32_t ino)
 {
 	struct inode_attr attr;
-	int rc = fs_attr(&l->fs, ino, &attr);
+	int rc = likely(fs_is_settled(&l->fs, ino)) ? 1 : fs_attr(&l->fs, ino, &attr);
 
-	if (rc < 0 || attr.state != INODE_UNNAMED || load_relaxed(&fs_state(&l->fs, ino)->opens))
-		return rc;
+	if (rc || attr.state != INODE_UNNAMED || load_relaxed(&fs_state(&l->fs, ino)->opens))
+		return MIN(rc, 0);
 	return evict(me, l, ino);
 }
 

@@ -32,6 +32,7 @@
 #define LINK_INLINE (INLINE_ENTRIES * 8)
 #define LINK_INDEX  (1ull << 62)
 #define XATTR_INDEX (1ull << 62 | 1)
+#define PAGES_INDEX (1ull << 62 | 2)
 
 enum inode_state {
 	INODE_FREE,
@@ -61,7 +62,9 @@ struct inode_format {
 		parent; /* directory with the last name it was given; of a directory: its parent */
 	_Atomic uint64_t key;   /* of the entry there */
 	_Atomic uint64_t xattr; /* entry */
-	uint8_t unused[16];
+	_Atomic uint64_t
+		pages; /* entry at PAGES_INDEX: as its target, how many pages the map has */
+	uint8_t unused[8];
 };
 _Static_assert(sizeof(struct inode_format) == 256, "inode");
 _Static_assert(offsetof(struct inode_format, size) == 144, "inode layout");

@@ -93,6 +93,14 @@ int fs_attr(struct fs *fs, uint32_t ino, struct inode_attr *attr);
 /* One word of the attributes, without a lock and without checking the rest. */
 uint64_t fs_size(struct fs *fs, uint32_t ino);
 uint32_t fs_generation(struct fs *fs, uint32_t ino);
+/* It has a name, and no truncation of it is unfinished: what nearly all inodes are nearly always. */
+static inline bool fs_is_settled(struct fs *fs, uint32_t ino)
+{
+	uint64_t state = load_acquire(&fs->inodes[ino].state);
+
+	return (state & 0xff) == INODE_NAMED && !(state >> 8 & INODE_SHRINKING);
+}
+
 /* The type in its mode: S_IFREG, S_IFDIR, S_IFLNK, or 0. */
 uint32_t fs_type(struct fs *fs, uint32_t ino);
 bool fs_is_file(struct fs *fs, uint32_t ino);

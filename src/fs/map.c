@@ -125,15 +125,7 @@ uint64_t fs_hole(struct fs *fs, uint32_t ino, uint64_t index, uint64_t max)
 
 uint64_t fs_pages(struct fs *fs, uint32_t ino)
 {
-	uint64_t n = 0, index = fs_is_file(fs, ino) ? 0 : FILE_PAGES_MAX;
-
-	while ((index = fs_next_entry(fs, ino, index, FILE_PAGES_MAX)) < FILE_PAGES_MAX) {
-		uint64_t end = find(fs, ino, index).end;
-
-		n += end - index;
-		index = end;
-	}
-	return n;
+	return entry_target(load_acquire(&fs->inodes[ino].pages));
 }
 
 /* ---- growing --------------------------------------------------------------------------------------- */
@@ -156,6 +148,15 @@ static entry_t make(struct fs *fs, uint32_t ino, uint64_t index, enum entry_kind
 		    unsigned order, uint64_t target)
 {
 	return entry_make(ino, fs_generation(fs, ino), index, kind, order, target);
+}
+
+/* Kept by every transaction that adds entries or removes them. */
+static void count_pages(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t more)
+{
+	_Atomic uint64_t *at = &fs->inodes[ino].pages;
+	uint64_t n = entry_target(journal_load(&fs->journal, tx, at)) + more;
+
+	journal_word(&fs->journal, tx, at, n ? make(fs, ino, PAGES_INDEX, ENTRY_LEAF, 0, n) : 0);
 }
 
 static void link_node(struct fs *fs, struct rt_self *me, struct journal_tx *tx)
@@ -284,6 +285,7 @@ int fs_entry_add(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t in
 	for (uint64_t i = 0; i < (level ? 1ull : 1ull << order); i++)
 		journal_word(&fs->journal, tx, &at[i],
 			     make(fs, ino, index + i, ENTRY_LEAF, order, pfn + i));
+	count_pages(fs, tx, ino, 1ull << order);
 	return 0;
 }
 
@@ -315,6 +317,7 @@ int fs_entry_remove(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t
 	struct inode_format *inode = &fs->inodes[ino];
 	_Atomic uint64_t *at;
 
+	count_pages(fs, tx, ino, -pages);
 	if (!load_relaxed(&inode->root)) {
 		at = &inode->inlined[index];
 	} else {

@@ -14,6 +14,7 @@
 /* Where in which file the walk is. */
 struct place {
 	uint32_t ino, igen;
+	uint64_t pages;
 	uint64_t run_pfn, run_pages, run_index; /* pages that are contiguous in file and memory */
 	unsigned run_order;
 };
@@ -145,6 +146,7 @@ static void walk_leaf(struct walk *w, struct place *at, uint64_t index, entry_t 
 					 (unsigned long)(index + i), (unsigned long)(pfn + i));
 			return;
 		}
+	at->pages += pages;
 	add_run(w, at, index, pfn, pages, entry_order(e));
 }
 
@@ -197,7 +199,7 @@ static void walk_entry(struct walk *w, struct place *at, uint64_t index, entry_t
 static void walk_map(struct walk *w, uint32_t ino, uint32_t igen)
 {
 	const struct inode_format *inode = inner_walk_inode(w, ino);
-	entry_t root = inner_walk_word(w, &inode->root);
+	entry_t root = inner_walk_word(w, &inode->root), pages;
 	struct place at = {.ino = ino, .igen = igen};
 
 	for (unsigned i = 0; i < INLINE_ENTRIES; i++)
@@ -215,6 +217,10 @@ static void walk_map(struct walk *w, uint32_t ino, uint32_t igen)
 		report_violation(w->report, "map", "inode %u has a tree of %u levels", ino,
 				 entry_order(root) + 1);
 	end_run(w, &at);
+	pages = inner_walk_word(w, &inode->pages);
+	if (!entry_valid(ino, igen, PAGES_INDEX, pages) || entry_target(pages) != at.pages)
+		report_violation(w->report, "map", "inode %u has %lu pages, not %lu", ino,
+				 (unsigned long)at.pages, (unsigned long)entry_target(pages));
 }
 
 /* ---- inodes ---------------------------------------------------------------------------------------- */
@@ -223,7 +229,8 @@ static void walk_map(struct walk *w, uint32_t ino, uint32_t igen)
 static void walk_free(struct walk *w, uint32_t ino)
 {
 	const struct inode_format *inode = inner_walk_inode(w, ino);
-	uint64_t any = inner_walk_word(w, &inode->root) | inner_walk_word(w, &inode->xattr);
+	uint64_t any = inner_walk_word(w, &inode->root) | inner_walk_word(w, &inode->xattr) |
+		       inner_walk_word(w, &inode->pages);
 
 	for (unsigned i = 0; i < INLINE_ENTRIES; i++)
 		any |= inner_walk_word(w, &inode->inlined[i]);

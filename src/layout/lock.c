@@ -126,7 +126,7 @@ static int finish_lock(struct rt_self *me, struct layout *l, uint32_t ino, int r
 	rc = 0;
 	if (unlikely(load_relaxed(unsettled)))
 		rc = l->readonly ? cannot_settle("a file") : repair(me, l, ino);
-	if (rc == 0 && !l->readonly)
+	if (rc == 0 && unlikely(!fs_is_settled(&l->fs, ino)) && !l->readonly)
 		rc = inner_finish(me, l, ino);
 	if (rc < 0)
 		layout_unlock(me, l, ino);
