@@ -2,6 +2,7 @@
  * Open files. A handle is a record in the slot, published and counted under the inode's lock; an unnamed file goes with the last
  * one. A file is found without a lock, and looked at again under its lock.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -47,6 +48,12 @@ int handle_drop(struct rt_self *me, struct layout *l, rt_handle *handle)
 	step("handle: dropped");
 	store_release(&state->opens, load_relaxed(&state->opens) - 1);
 	return handle_evict(me, l, ino);
+}
+
+int handle_no_data(const struct pf_file *file)
+{
+	return file->directory ? err(PF_EISDIR, "inode %u", file->ino)
+			       : err(EBADF, "inode %u was opened with PF_O_PATH", file->ino);
 }
 
 /* Inode lock. */
@@ -142,6 +149,8 @@ static void take(const struct open *o, uint32_t ino, uint32_t igen)
 {
 	o->file->ino = ino;
 	o->file->igen = igen;
+	o->file->data = !(o->flags & PF_O_PATH) && fs_is_file(&o->pool->layout.fs, ino);
+	o->file->directory = !(o->flags & PF_O_PATH) && fs_is_directory(&o->pool->layout.fs, ino);
 	handle_publish(&o->pool->layout, o->file);
 }
 
@@ -235,7 +244,6 @@ static int new_file(struct rt_self *me, pf_pool *pool, unsigned flags, struct pf
 	if (!file)
 		return err(ENOMEM, "file");
 	file->pool = pool;
-	file->readable = !(flags & PF_O_PATH);
 	file->writable = flags & PF_O_RDWR;
 	file->append = flags & PF_O_APPEND;
 	file->handle = rt_handle_get(me);

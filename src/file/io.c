@@ -44,6 +44,8 @@ ssize_t pf_read(pf_file *file, void *buffer, size_t length, uint64_t offset)
 
 	if (!me)
 		return rt_self_error();
+	if (unlikely(!file->data))
+		return handle_no_data(file);
 	size = fs_size(&file->pool->layout.fs, file->ino);
 	if (offset >= size)
 		return 0;

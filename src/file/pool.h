@@ -31,7 +31,9 @@ struct pf_file {
 	struct pf_pool *pool;
 	rt_handle *handle;
 	uint32_t ino, igen;
-	bool readable, writable, append;
+	bool data;      /* a file whose bytes can be used: no directory, not opened with PF_O_PATH */
+	bool directory; /* one that can be read */
+	bool writable, append;
 	bool nameless;            /* opened with PF_O_TMPFILE: it may get its first name */
 	struct file_batch *batch; /* of a directory that is read, see list.c */
 	struct pf_file *next, **link;
@@ -62,6 +64,8 @@ int reap_own(struct pf_pool *pool, struct rt_self *me);
 bool reap_helps(struct pf_pool *pool, struct rt_self *me, int rc, unsigned *tries);
 
 /* handle.c */
+/* The error for using the bytes of what has none. */
+int handle_no_data(const struct pf_file *file);
 /* A file without names that nobody has open goes. Inode lock. */
 int handle_evict(struct rt_self *me, struct layout *l, uint32_t ino);
 /* Gives the handle up; then the same. Inode lock. */

@@ -126,10 +126,8 @@ static int check_readdir(pf_file *file, struct rt_self *me)
 {
 	if (!me)
 		return rt_self_error();
-	if (!fs_is_directory(&file->pool->layout.fs, file->ino))
-		return err(PF_ENOTDIR, "inode %u", file->ino);
-	if (!file->readable)
-		return err(PF_EFLAGS, "the directory was opened with PF_O_PATH");
+	if (!file->directory)
+		return file->data ? err(PF_ENOTDIR, "inode %u", file->ino) : handle_no_data(file);
 	if (!file->batch) {
 		file->batch = sys_malloc(sizeof *file->batch);
 		if (!file->batch)

@@ -12,6 +12,8 @@
 #include "base/step.h"
 #include "runtime/local.h"
 
+#define SPINS 100u /* looks at a lock before sleeping: a few microseconds */
+
 void rt_lock_init(struct rt_lock *lock, enum rt_class rt_class, uint32_t number)
 {
 	pthread_mutexattr_t attr;
@@ -107,11 +109,28 @@ static int lock_within(pthread_mutex_t *mutex, uint64_t ns)
 }
 #endif
 
+/* Most sections are over in less time than a sleep and its end take. The mutex's word is looked at without taking its line from the owner. */
+static int spin(pthread_mutex_t *mutex)
+{
+	int rc = EBUSY;
+
+	for (unsigned i = 0; i < SPINS && rc == EBUSY; i++) {
+		cpu_relax();
+		if (!(__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) & FUTEX_TID_MASK))
+			rc = pthread_mutex_trylock(mutex);
+	}
+	return rc;
+}
+
 /* In slices of the limit: a stopped owner ends the waiting at the first, another one after RT_PATIENCE of them. */
 static int wait_for(struct rt_self *me, struct rt_lock *lock)
 {
 	uint64_t limit = MAX(me->rt->lock_limit_ms, 1u) * 1000000ull;
 	unsigned pid = 0;
+	int got = spin(&lock->mutex);
+
+	if (got != EBUSY)
+		return got;
 
 	for (unsigned slice = 0; slice < RT_PATIENCE; slice++) {
 		int rc = lock_within(&lock->mutex, limit);
