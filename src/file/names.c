@@ -405,14 +405,11 @@ struct rename {
 	bool moves; /* a directory gets another parent */
 };
 
-/* `dir` is `ino`, or below it. While directories move under the names lock only, and none that is not empty is removed, parents stay. */
+/* `dir` is `ino`, or below it. Parents stay: directories move under the names lock only, and who got that lock has settled what dead movers left. */
 static bool is_below(struct layout *l, uint32_t dir, uint32_t ino)
 {
-	struct inode_attr attr;
-
-	while (dir != ino && dir != ROOT_INO)
-		if (fs_attr(&l->fs, dir, &attr) < 0 || !(dir = attr.parent))
-			return false;
+	while (dir && dir != ino && dir != ROOT_INO)
+		dir = fs_parent(&l->fs, dir);
 	return dir == ino;
 }
 

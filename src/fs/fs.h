@@ -105,6 +105,8 @@ static inline bool fs_is_settled(struct fs *fs, uint32_t ino)
 uint32_t fs_type(struct fs *fs, uint32_t ino);
 bool fs_is_file(struct fs *fs, uint32_t ino);
 bool fs_is_directory(struct fs *fs, uint32_t ino);
+/* The directory in which it was named last; of a directory, its parent. 0: not known. */
+uint32_t fs_parent(struct fs *fs, uint32_t ino);
 /* Each word as it is at some moment. */
 void fs_owner(struct fs *fs, uint32_t ino, uint32_t *mode, uint32_t *uid, uint32_t *gid);
 /* Adds the changed attributes to a transaction. Inode lock. */

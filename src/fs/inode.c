@@ -37,6 +37,11 @@ bool fs_is_directory(struct fs *fs, uint32_t ino)
 	return fs_type(fs, ino) == S_IFDIR;
 }
 
+uint32_t fs_parent(struct fs *fs, uint32_t ino)
+{
+	return (uint32_t)load_acquire(&fs->inodes[ino].parent);
+}
+
 void fs_owner(struct fs *fs, uint32_t ino, uint32_t *mode, uint32_t *uid, uint32_t *gid)
 {
 	uint64_t mode_uid = load_acquire(&fs->inodes[ino].mode_uid);
