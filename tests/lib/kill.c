@@ -13,7 +13,8 @@ struct run {
 	const struct op *op;
 	const char *path;
 	bool alone;
-	long at; /* the instruction or step to die at */
+	long at;                /* the instruction or step to die at */
+	uint64_t before, after; /* ops_names() without the operation, and with all of it */
 };
 
 /* ---- afterwards -------------------------------------------------------------------------------------- */
@@ -22,16 +23,55 @@ static void survive(const struct run *run, pf_pool *pool, pid_t neighbour)
 {
 	pf_pool *own = pool ? pool : pool_open(run->path);
 	char what[160];
+	uint64_t names;
 
 	snprintf(what, sizeof what, "%s, killed at %ld%s", run->op->name, run->at,
 		 run->alone ? ", alone" : "");
 	pool_check(own, what);
+	names = ops_names(own);
+	if (names != run->before && names != run->after)
+		test_fail(__FILE__, __LINE__, "%s: the names are neither as before nor as after",
+			  what);
 	if (neighbour)
 		test_kill(neighbour);
 	pool_empty(own, what);
 	ops_prepare(own);
 	if (!pool)
 		OK(pf_pool_close(own));
+}
+
+/* ---- beforehand -------------------------------------------------------------------------------------- */
+
+static int whole(void *arg)
+{
+	struct run *run = arg;
+	struct op_state s = {0};
+
+	ops_setup(run->op, run->path, &s);
+	if (run->at)
+		run->op->run(&s);
+	return raise(SIGKILL);
+}
+
+/* The names when none of the operation happened (run->at 0), or all of it. */
+static uint64_t names_of(struct run *run)
+{
+	pid_t neighbour = run->op->neighbour ? ops_neighbour(run->path) : 0;
+	uint64_t names;
+	pf_pool *pool;
+
+	if (run->op->dead)
+		test_kill(ops_neighbour(run->path));
+	must_be(test_in_child(whole, run), 256 + SIGKILL);
+	pool = pool_open(run->path);
+	pool_check(pool, run->op->name);
+	names = ops_names(pool);
+	if (neighbour)
+		test_kill(neighbour);
+	pool_empty(pool, run->op->name);
+	ops_prepare(pool);
+	OK(pf_pool_close(pool));
+	return names;
 }
 
 /* ---- by instruction ---------------------------------------------------------------------------------- */
@@ -99,11 +139,14 @@ static void each_op(double seconds, unsigned stretch, bool alone,
 	}
 	for (unsigned i = 0; i < ops_count; i++) {
 		double op_end = now() + (end - now()) / (ops_count - i);
-		struct run run = {&ops[i], path, alone, 0};
+		struct run run = {&ops[i], path, alone, 0, 0, 0};
 		unsigned stride = stretch ? ops[i].stride * stretch : 1, kills = 0;
 		bool inside = true;
 
-		run.at = 1 + (long)test_below(&r, stride);
+		run.before = names_of(&run);
+		run.at = 1;
+		run.after = names_of(&run);
+		run.at += (long)test_below(&r, stride);
 		for (; inside && now() < op_end; run.at += stride, kills++)
 			inside = kill_at(&run, pool);
 		printf("%-45s %6u kills, every %u of %ld%s %s\n", ops[i].name, kills, stride,

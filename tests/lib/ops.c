@@ -1,9 +1,50 @@
 /* The public calls as operations to be killed, see ops.h. */
 #include "ops.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MIB (1ul << 20)
+
+/* So many that one more name makes the bucket of the directory two. */
+#define FULL_NAMES 12u
+#define LONG_NAME  255
+
+static void make_empty(pf_pool *pool, const char *path)
+{
+	pf_file *f;
+
+	OK(pf_open(pool, path, PF_O_RDWR | PF_O_CREATE, 0644, &f));
+	OK(pf_close(f));
+}
+
+static const char *long_name(unsigned i)
+{
+	static char name[300];
+
+	snprintf(name, sizeof name, "full/%0*u", LONG_NAME, i);
+	return name;
+}
+
+/* "dir" with a file, a directory, and a second name of "b"; "other"; "full", whose bucket has no room; "link" to "a". */
+static void prepare_names(pf_pool *pool)
+{
+	OK(pf_mkdir(pool, "dir", 0755));
+	OK(pf_mkdir(pool, "dir/sub", 0755));
+	OK(pf_mkdir(pool, "dir/sub/below", 0755));
+	OK(pf_mkdir(pool, "dir/empty", 0755));
+	OK(pf_mkdir(pool, "other", 0755));
+	OK(pf_mkdir(pool, "other/empty", 0755));
+	OK(pf_mkdir(pool, "full", 0755));
+	make_empty(pool, "dir/f");
+	make_empty(pool, "dir/sub/f");
+	OK(pf_link(pool, "b", "dir/hard"));
+	OK(pf_symlink(pool, "a", "link"));
+	for (unsigned i = 0; i < FULL_NAMES; i++)
+		make_empty(pool, long_name(i));
+}
 
 void ops_prepare(pf_pool *pool)
 {
@@ -21,7 +62,54 @@ void ops_prepare(pf_pool *pool)
 	for (unsigned i = 0; i < 40; i += 3)
 		OK(pf_write(f, bytes, 4096, i * 4096));
 	OK(pf_close(f));
+	prepare_names(pool);
 }
+
+/* ---- what the names are ------------------------------------------------------------------------------ */
+
+struct fold {
+	pf_pool *pool;
+	const char *dir;
+	uint64_t sum;
+};
+
+static uint64_t fold_bytes(uint64_t sum, const void *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		sum = (sum ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3ull;
+	return sum;
+}
+
+static int fold_one(void *arg, const char *name, const struct pf_stat *stat)
+{
+	struct fold *fold = arg, below = {fold->pool, NULL, 0};
+	uint32_t what[] = {stat->mode, stat->uid, stat->gid, stat->nlink, stat->flags};
+	char path[2 * LONG_NAME], target[PF_PATH_MAX];
+	uint64_t sum;
+
+	snprintf(path, sizeof path, "%s/%s", fold->dir, name);
+	sum = fold_bytes(0xcbf29ce484222325ull, path, strlen(path));
+	sum = fold_bytes(sum, what, sizeof what);
+	if (S_ISLNK(stat->mode))
+		sum = fold_bytes(sum, target,
+				 (size_t)OK(pf_readlink(fold->pool, path, target, sizeof target)));
+	if (S_ISDIR(stat->mode)) {
+		below.dir = path;
+		OK(pf_list(fold->pool, path, fold_one, &below));
+	}
+	fold->sum += sum * 2 + below.sum;
+	return 0;
+}
+
+uint64_t ops_names(pf_pool *pool)
+{
+	struct fold fold = {pool, "", 0};
+
+	OK(pf_list(pool, "/", fold_one, &fold));
+	return fold.sum;
+}
+
+/* ---- a neighbour -------------------------------------------------------------------------------------- */
 
 struct neighbour {
 	const char *path;
@@ -193,6 +281,143 @@ static void rename_over(struct op_state *s)
 	pf_rename(s->pool, "b", "a", 0);
 }
 
+/* ---- directories, links, renames ---- */
+
+static void make_directory(struct op_state *s)
+{
+	pf_mkdir(s->pool, "dir/new", 0755);
+}
+
+static void remove_directory(struct op_state *s)
+{
+	pf_rmdir(s->pool, "dir/empty");
+}
+
+static void make_link(struct op_state *s)
+{
+	pf_link(s->pool, "a", "dir/also");
+}
+
+static void unlink_second(struct op_state *s)
+{
+	pf_unlink(s->pool, "dir/hard");
+}
+
+static void make_symlink(struct op_state *s)
+{
+	pf_symlink(s->pool, "../somewhere/else", "dir/points");
+}
+
+static void unlink_symlink(struct op_state *s)
+{
+	pf_unlink(s->pool, "link");
+}
+
+static void create_and_split(struct op_state *s)
+{
+	pf_open(s->pool, long_name(FULL_NAMES), PF_O_RDWR | PF_O_CREATE, 0644, &s->other);
+}
+
+static void rename_and_split(struct op_state *s)
+{
+	pf_rename(s->pool, "dir/f", long_name(FULL_NAMES), 0);
+}
+
+/* There are several buckets now, and one more name may make one of them two again. */
+static void setup_split_deep(struct op_state *s)
+{
+	for (unsigned i = 0; i < 40; i++)
+		make_empty(s->pool, long_name(100 + i));
+}
+
+static void make_beside(struct op_state *s)
+{
+	pf_mkdir(s->pool, long_name(200), 0755);
+}
+
+static void rename_across(struct op_state *s)
+{
+	pf_rename(s->pool, "dir/f", "other/f", 0);
+}
+
+static void rename_over_across(struct op_state *s)
+{
+	pf_rename(s->pool, "dir/f", "a", 0);
+}
+
+static void rename_directory(struct op_state *s)
+{
+	pf_rename(s->pool, "dir/sub", "dir/called", 0);
+}
+
+static void move_directory(struct op_state *s)
+{
+	pf_rename(s->pool, "dir/sub", "other/sub", 0);
+}
+
+static void move_over_directory(struct op_state *s)
+{
+	pf_rename(s->pool, "dir/sub", "other/empty", 0);
+}
+
+static void exchange_files(struct op_state *s)
+{
+	pf_rename(s->pool, "a", "b", PF_RENAME_EXCHANGE);
+}
+
+static void exchange_directories(struct op_state *s)
+{
+	pf_rename(s->pool, "dir/sub", "other", PF_RENAME_EXCHANGE);
+}
+
+static void exchange_kinds(struct op_state *s)
+{
+	pf_rename(s->pool, "dir/sub", "a", PF_RENAME_EXCHANGE);
+}
+
+static void open_nameless(struct op_state *s)
+{
+	pf_open(s->pool, "dir", PF_O_RDWR | PF_O_TMPFILE, 0644, &s->other);
+}
+
+static void setup_nameless(struct op_state *s)
+{
+	OK(pf_open(s->pool, "dir", PF_O_RDWR | PF_O_TMPFILE, 0644, &s->file));
+	OK(pf_write(s->file, s->buffer, 30000, 0));
+}
+
+static void publish(struct op_state *s)
+{
+	pf_link_file(s->file, "other/published", 0);
+}
+
+static void publish_over(struct op_state *s)
+{
+	pf_link_file(s->file, "a", PF_LINK_REPLACE);
+}
+
+static void read_directory(struct op_state *s)
+{
+	struct pf_entry entry = {.cursor = 0};
+
+	while (pf_readdir(s->file, entry.cursor, &entry) == 1)
+		;
+}
+
+static void open_directory(struct op_state *s)
+{
+	OK(pf_open(s->pool, "full", PF_O_DIRECTORY, 0, &s->file));
+}
+
+static void walk(struct op_state *s)
+{
+	struct pf_stat stat;
+
+	pf_stat_path(s->pool, "dir/sub/below/../../../link", 0, &stat);
+}
+
+/* ---- holds ---- */
+
 static void map(struct op_state *s)
 {
 	pf_map_file(s->file, 0, 2 * MIB, PF_MAP_READ, &s->map);
@@ -293,6 +518,31 @@ const struct op ops[] = {
 	{"rename", NULL, rename_new, false, false, 1},
 	{"rename over", NULL, rename_over, false, false, 3},
 	{"rename over what is held", NULL, rename_over, true, false, 3},
+	{"mkdir", NULL, make_directory, false, false, 1},
+	{"rmdir", NULL, remove_directory, false, false, 1},
+	{"link", NULL, make_link, false, false, 1},
+	{"unlink one of two names", NULL, unlink_second, false, false, 1},
+	{"symlink", NULL, make_symlink, false, false, 1},
+	{"unlink a symbolic link", NULL, unlink_symlink, false, false, 1},
+	{"create in a full bucket", NULL, create_and_split, false, false, 3},
+	{"rename into a full bucket", NULL, rename_and_split, false, false, 3},
+	{"mkdir in a table of buckets", setup_split_deep, make_beside, false, false, 3},
+	{"rename across", NULL, rename_across, false, false, 1},
+	{"rename across, over", NULL, rename_over_across, false, false, 3},
+	{"rename across, over what is held", NULL, rename_over_across, true, false, 3},
+	{"rename a directory", NULL, rename_directory, false, false, 1},
+	{"move a directory", NULL, move_directory, false, false, 1},
+	{"move a directory over another", NULL, move_over_directory, false, false, 3},
+	{"exchange files", NULL, exchange_files, false, false, 1},
+	{"exchange directories", NULL, exchange_directories, false, false, 1},
+	{"exchange a file and a directory", NULL, exchange_kinds, false, false, 1},
+	{"tmpfile", NULL, open_nameless, false, false, 1},
+	{"close a tmpfile", setup_nameless, close_file, false, false, 3},
+	{"link a tmpfile", setup_nameless, publish, false, false, 1},
+	{"link a tmpfile over a file", setup_nameless, publish_over, false, false, 3},
+	{"link a tmpfile over what is held", setup_nameless, publish_over, true, false, 3},
+	{"readdir", open_directory, read_directory, false, false, 1},
+	{"walk a path", NULL, walk, false, false, 1},
 	{"map", open_a, map, false, false, 1},
 	{"map a hole", open_c, map_write_hole, false, false, 1},
 	{"unmap", setup_map, unmap, false, false, 1},

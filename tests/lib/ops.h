@@ -28,8 +28,10 @@ struct op {
 extern const struct op ops[];
 extern const unsigned ops_count;
 
-/* The pool as every run begins: "a" of 3 MiB, "b" of 20 KiB, "c" with single pages and holes. */
+/* The pool as every run begins: "a" of 3 MiB, "b" of 20 KiB, "c" with single pages and holes, and some directories. */
 void ops_prepare(pf_pool *pool);
+/* One number for all names, what they lead to, and its mode, owner and count of names: equal exactly when these are. */
+uint64_t ops_names(pf_pool *pool);
 /* A process that holds pages of "a" until it is killed. */
 pid_t ops_neighbour(const char *path);
 /* Opens the pool and runs the setup. */

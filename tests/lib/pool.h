@@ -22,7 +22,7 @@ const char *pool_make(const char *name, unsigned mib);
 pf_pool *pool_open(const char *path);
 /* Reaps; then no rule is violated, or the test fails naming `what`. */
 void pool_check(pf_pool *pool, const char *what);
-/* Removes all files; then nothing is wrong and every page and inode is free. */
+/* Removes all files and directories; then nothing is wrong and every page and inode is free. */
 void pool_empty(pf_pool *pool, const char *what);
 struct pf_info pool_info(pf_pool *pool);
 
