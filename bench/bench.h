@@ -12,9 +12,11 @@
 #include "base/clock.h"
 #include "pinfold.h"
 
-#define MIB    (1ul << 20)
-#define GIB    (1ul << 30)
-#define ROUNDS 9
+#define MIB        (1ul << 20)
+#define GIB        (1ul << 30)
+#define ROUNDS     9
+#define ROUNDS_MAX 64
+#define PARTS_MAX  5
 
 extern char dir[]; /* where everything is made */
 
@@ -30,9 +32,28 @@ struct figure {
 /* `run(arg)` gives the nanoseconds of one round; the first round warms and does not count. */
 struct figure measure(double (*run)(void *arg), void *arg, int rounds);
 
+/* One of several that are measured in turns, so that what else happens on the machine meets all of them. */
+struct runner {
+	void (*run)(void *arg, double *ns); /* a round: the nanoseconds of each of its parts */
+	void *arg;
+	struct figure part[PARTS_MAX];
+	double t[PARTS_MAX][ROUNDS_MAX];
+};
+/* The first round warms and does not count. */
+void take_turns(struct runner *runners, unsigned count, unsigned parts, int rounds);
+
 static inline double ns_since(uint64_t begin)
 {
 	return (double)(clock_mono() - begin);
+}
+
+/* Numbers without order, the same ones for the same seed. */
+static inline uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
 }
 
 /* ---- the table ------------------------------------------------------------------------------ */
@@ -64,7 +85,13 @@ double peer_truncate(void *arg);
 void against_peers(const char *name, const char *unit, double scale, struct figure ours,
 		   double (*peer)(void *), size_t bytes, int rounds);
 
-/* ---- subjects ------------------------------------------------------------------------------- */
+/* ---- pools ---------------------------------------------------------------------------------- */
+
+/* A pool `name` in `dir`; inodes 0: as mkfs chooses. sparse: nothing is reserved. `path` gets where it is (128 bytes). */
+void make_pool(const char *name, uint64_t size, uint64_t inodes, bool sparse, char *path);
+/* Opens it in this process. persistent: as memory that needs cache lines written back, with the real instructions for it. */
+pf_pool *open_pool(const char *path, bool persistent, unsigned flags);
+pf_file *open_file(pf_pool *pool, const char *name, unsigned flags);
 
 struct bed {
 	char path[128];
@@ -72,10 +99,18 @@ struct bed {
 	pf_file *file; /* 1 GiB in order-9 folios */
 };
 
+/* ---- subjects ------------------------------------------------------------------------------- */
+
 void bench_references(struct bed *b);
 void bench_truncation(struct bed *b);
 void bench_death(struct bed *b);
 void bench_attach(void);
 void bench_memory(void);
+/* Names: create, rename, unlink, mkdir; one process, and two. */
+void bench_tree(void);
+/* Files: open, stat, read, write, append. The rows' names end in `suffix`. */
+void bench_files(bool persistent, const char *suffix);
+void bench_lookup(void);
+void bench_rebuild(void);
 
 #endif

@@ -22,17 +22,38 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static struct figure figure_of(double *t, int rounds)
+{
+	double median;
+
+	qsort(t, (size_t)rounds, sizeof *t, compare);
+	median = t[rounds / 2];
+	return (struct figure){median, median > 0 ? (t[rounds - 1] - t[0]) / median * 100 : 0};
+}
+
 struct figure measure(double (*run)(void *arg), void *arg, int rounds)
 {
-	double t[ROUNDS * 8];
+	double t[ROUNDS_MAX];
 
 	run(arg);
 	for (int i = 0; i < rounds; i++)
 		t[i] = run(arg);
-	qsort(t, (size_t)rounds, sizeof *t, compare);
-	return (struct figure){t[rounds / 2], t[rounds / 2] > 0
-						      ? (t[rounds - 1] - t[0]) / t[rounds / 2] * 100
-						      : 0};
+	return figure_of(t, rounds);
+}
+
+void take_turns(struct runner *runners, unsigned count, unsigned parts, int rounds)
+{
+	for (int i = -1; i < rounds; i++)
+		for (unsigned r = 0; r < count; r++) {
+			double ns[PARTS_MAX];
+
+			runners[r].run(runners[r].arg, ns);
+			for (unsigned p = 0; p < parts && i >= 0; p++)
+				runners[r].t[p][i] = ns[p];
+		}
+	for (unsigned r = 0; r < count; r++)
+		for (unsigned p = 0; p < parts; p++)
+			runners[r].part[p] = figure_of(runners[r].t[p], rounds);
 }
 
 void row(const char *name, const char *unit, double scale, struct figure ours, const char *peer,
@@ -40,7 +61,7 @@ void row(const char *name, const char *unit, double scale, struct figure ours, c
 {
 	double a = ours.median / scale, b = peer_ns / scale, ratio = a > 0 ? b / a : 0;
 
-	printf("%-17s %12.3f %-4s  %-11s %12.3f %10.1fx  +-%.0f%%\n", name, a, unit, peer, b, ratio,
+	printf("%-24s %12.3f %-4s  %-11s %12.3f %10.1fx  +-%.0f%%\n", name, a, unit, peer, b, ratio,
 	       ours.spread / 2);
 	json_array_append_new(rows, json_pack("{s:s, s:s, s:f, s:s, s:f, s:f, s:f}", "name", name,
 					      "unit", unit, "ours", a, "peer", peer, "peer_value",
@@ -50,7 +71,7 @@ void row(const char *name, const char *unit, double scale, struct figure ours, c
 void begin_table(void)
 {
 	rows = json_array();
-	printf("%-17s %12s %-4s  %-11s %12s %11s  spread\n", "figure", "pinfold", "", "peer", "",
+	printf("%-24s %12s %-4s  %-11s %12s %11s  spread\n", "figure", "pinfold", "", "peer", "",
 	       "better");
 }
 

@@ -16,13 +16,11 @@ char dir[] = "/dev/shm/pinfold-bench.XXXXXX";
 
 static void make_bed(struct bed *b)
 {
-	struct pf_mkfs_options o = {.size = 2560 * MIB};
-
-	snprintf(b->path, sizeof b->path, "%s/pool", dir);
-	if (pf_mkfs(b->path, &o) < 0 || pf_pool_open(b->path, 0, &b->pool) < 0 ||
-	    pf_open(b->pool, "file", PF_O_RDWR | PF_O_CREATE, 0644, &b->file) < 0 ||
-	    pf_allocate(b->file, 0, GIB, 0) < 0)
-		die("pool");
+	make_pool("pool", 2560 * MIB, 0, false, b->path);
+	b->pool = open_pool(b->path, false, 0);
+	b->file = open_file(b->pool, "file", PF_O_RDWR | PF_O_CREATE);
+	if (pf_allocate(b->file, 0, GIB, 0) < 0)
+		die("file");
 }
 
 static void clean_up(void)
@@ -44,9 +42,10 @@ int main(int argc, char **argv)
 	if (argc != 2 || !mkdtemp(dir))
 		die("usage: bench JSON-FILE");
 	setenv("PINFOLD_RUNTIME_DIR", dir, 1);
+	begin_table();
+	bench_tree();
 	make_peers();
 	make_bed(&bed);
-	begin_table();
 	bench_references(&bed);
 	bench_truncation(&bed);
 	bench_death(&bed);
