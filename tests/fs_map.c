@@ -106,7 +106,7 @@ static void add_some(void)
 	if (!pfn || !range_is_hole(index, 1ul << order))
 		return;
 	journal_begin(&tx, box.me);
-	must_be(fs_entry_add(&box.fs, &tx, ino, where + index, order, pfn), 0);
+	must_be(fs_entry_add(&box.fs, &tx, ino, where + index, order, ENTRY_LEAF, pfn), 0);
 	compare_entry(index); /* nothing before the commit */
 	journal_commit(&box.fs.journal, &tx);
 	set_pages(index, order, pfn);

@@ -14,11 +14,14 @@ struct dax_run {
 	uint64_t pages; /* >= 1 */
 };
 
-/* Takes a hold on pages [index, + max) of the file, as many of them as are present, in one piece and at most RT_FOLIOS folios,
+/* Takes a hold on pages [index, + max) of the file, as many of them as are written, in one piece and at most RT_FOLIOS folios,
  * and stores rt_range() of them in *account (a hold record's range, or the row's read_hold), which was 0. 0, or -PF_EHOLE:
- * page `index` has no entry; -PF_EHOLDS; -PF_ESTOPPED: a stopped process has the range locked. */
+ * page `index` has no entry, or one that is unwritten; -PF_EHOLDS; -PF_ESTOPPED: a stopped process has the range locked. */
 int dax_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, uint64_t index,
 	     uint64_t max, _Atomic uint64_t *account, struct dax_run *run);
+/* The same for who does not look at the bytes: of pages that were never written too. */
+int dax_hold_any(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, uint64_t index,
+		 uint64_t max, _Atomic uint64_t *account, struct dax_run *run);
 /* Gives a hold back: whoever exchanges *account with 0 counts down, so one hold is given back once. `dead`: it was a dead slot's. */
 void dax_drop(struct rt_self *me, struct pages *p, _Atomic uint64_t *account, bool dead);
 

@@ -5,13 +5,13 @@
 #define RETRIES_BEFORE_SETTLING 4u
 #define RETRIES                 10000000u /* each is a change by somebody else, unless the runtime is damaged */
 
-/* The first entry of a run: an order-9 leaf speaks for the rest of its folio, any other for its page. */
-struct first {
-	entry_t entry;
-	const _Atomic uint64_t *place;
-	uint64_t pages;
-};
+/* `any`: entries that were never written are as good as others. */
+static bool wanted(entry_t e, bool any)
+{
+	return entry_kind(e) == ENTRY_LEAF || (any && e);
+}
 
+/* An order-9 leaf speaks for the rest of its folio, any other for its page. */
 static uint64_t pages_of(entry_t e, uint64_t pfn)
 {
 	return entry_order(e) == BLOCK_ORDER ? BLOCK_PAGES - (pfn & (BLOCK_PAGES - 1)) : 1;
@@ -19,16 +19,15 @@ static uint64_t pages_of(entry_t e, uint64_t pfn)
 
 /* The pages from `index` on that are contiguous in memory, by their entries: at most max pages and RT_FOLIOS folios. */
 static int look_up(struct fs *fs, struct pages *p, uint32_t ino, uint64_t index, uint64_t max,
-		   struct dax_run *run, struct first *first)
+		   struct dax_run *run, bool any, unsigned *hint)
 {
-	entry_t e = fs_entry_place(fs, ino, index, &run->pfn, &first->place);
+	entry_t e = fs_entry(fs, ino, index, &run->pfn);
 	unsigned folios = 1;
 
 	run->pages = 0;
-	if (!e || !page_in_zone(p, run->pfn))
+	if (!wanted(e, any) || !page_in_zone(p, run->pfn))
 		return -PF_EHOLE;
-	first->entry = e;
-	first->pages = pages_of(e, run->pfn);
+	*hint = entry_order(e);
 	for (;;) {
 		uint64_t folio = 1ull << entry_order(e), next;
 
@@ -40,7 +39,7 @@ static int look_up(struct fs *fs, struct pages *p, uint32_t ino, uint64_t index,
 		if (!((run->pfn + run->pages) & (folio - 1)) && ++folios > RT_FOLIOS)
 			return 0;
 		e = fs_entry(fs, ino, index + run->pages, &next);
-		if (!e || next != run->pfn + run->pages)
+		if (!wanted(e, any) || next != run->pfn + run->pages)
 			return 0;
 	}
 }
@@ -74,50 +73,52 @@ static int count_up(struct rt_self *me, struct pages *p, struct dax_run *run, un
 	return 0;
 }
 
-static bool all_there(struct fs *fs, uint32_t ino, uint64_t index, const struct dax_run *run)
+static bool all_there(struct fs *fs, uint32_t ino, uint64_t index, const struct dax_run *run,
+		      bool any)
 {
 	for (uint64_t i = 0; i < run->pages;) {
 		uint64_t pfn;
 		entry_t e = fs_entry(fs, ino, index + i, &pfn);
 
-		if (!e || pfn != run->pfn + i)
+		if (!wanted(e, any) || pfn != run->pfn + i)
 			return false;
 		i += pages_of(e, pfn);
 	}
 	return true;
 }
 
-/* The second look: every page of the run is still where it was, and no part of the range is locked. */
+/* The second look: no part of the range is locked, and every page of the run is still where it was. In this order: a range whose owner died is
+ * unlocked after what it had committed is in place. */
 static bool still_there(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t index,
-			const struct dax_run *run, const struct first *first)
+			const struct dax_run *run, bool any)
 {
 #ifdef PF_BREAK_NO_REVALIDATE
-	(void)me, (void)fs, (void)ino, (void)index, (void)run, (void)first;
+	(void)me, (void)fs, (void)ino, (void)index, (void)run, (void)any;
 	return true;
 #endif
-	if (run->pages <= first->pages ? load_acquire(first->place) != first->entry
-				       : !all_there(fs, ino, index, run))
+	if (unlikely(load_acquire(&fs_state(fs, ino)->range_owner)) &&
+	    dax_range_locked(me, fs, ino, index, index + run->pages - 1))
 		return false;
-	return likely(!load_acquire(&fs_state(fs, ino)->range_owner)) ||
-	       !dax_range_locked(me, fs, ino, index, index + run->pages - 1);
+	return all_there(fs, ino, index, run, any);
 }
 
 static int try_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino,
-		    uint64_t index, uint64_t max, _Atomic uint64_t *account, struct dax_run *run)
+		    uint64_t index, uint64_t max, _Atomic uint64_t *account, struct dax_run *run,
+		    bool any)
 {
-	struct first first;
-	int rc = look_up(fs, p, ino, index, max, run, &first);
+	unsigned hint = 0;
+	int rc = look_up(fs, p, ino, index, max, run, any, &hint);
 
 	if (rc < 0)
 		return rc;
 	rt_enter(me, run->pfn, run->pages);
-	rc = count_up(me, p, run, entry_order(first.entry));
+	rc = count_up(me, p, run, hint);
 	if (likely(rc == 0)) {
 #ifdef PF_BREAK_LEAVE_EARLY
 		rt_leave(me);
 #endif
 		step("get: look again");
-		if (likely(still_there(me, fs, ino, index, run, &first))) {
+		if (likely(still_there(me, fs, ino, index, run, any))) {
 			store_release(account, rt_range(run->pfn, run->pages));
 			step("get: accounted");
 		} else {
@@ -129,11 +130,11 @@ static int try_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t
 	return rc;
 }
 
-int dax_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, uint64_t index,
-	     uint64_t max, _Atomic uint64_t *account, struct dax_run *run)
+static int hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, uint64_t index,
+		uint64_t max, _Atomic uint64_t *account, struct dax_run *run, bool any)
 {
 	for (unsigned tries = 1;; tries++) {
-		int rc = try_hold(me, fs, p, ino, index, max, account, run);
+		int rc = try_hold(me, fs, p, ino, index, max, account, run, any);
 
 		if (likely(rc != -PF_EAGAIN))
 			return rc;
@@ -146,6 +147,18 @@ int dax_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, u
 		if (rc < 0)
 			return rc;
 	}
+}
+
+int dax_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, uint64_t index,
+	     uint64_t max, _Atomic uint64_t *account, struct dax_run *run)
+{
+	return hold(me, fs, p, ino, index, max, account, run, false);
+}
+
+int dax_hold_any(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, uint64_t index,
+		 uint64_t max, _Atomic uint64_t *account, struct dax_run *run)
+{
+	return hold(me, fs, p, ino, index, max, account, run, true);
 }
 
 void dax_drop(struct rt_self *me, struct pages *p, _Atomic uint64_t *account, bool dead)

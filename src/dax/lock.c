@@ -58,13 +58,17 @@ bool dax_range_locked(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t 
 	return false;
 }
 
-/* The owner is dead: its lock goes. */
-static bool steal(struct rt_self *me, _Atomic uint64_t *word)
+/* The owner is dead: its lock goes, after what it committed is in place: pages that it moved are found where they are. */
+static bool steal(struct rt_self *me, struct fs *fs, _Atomic uint64_t *word)
 {
 	uint64_t owner = load_acquire(word);
 
 	rt_slot_bury(me->rt, rt_owner_slot(owner));
-	return rt_owner_dead(me->rt, owner) && cas(word, &owner, 0);
+	if (!rt_owner_dead(me->rt, owner))
+		return false;
+	if (!fs->dev->readonly && !journal_settle(&fs->journal, me, true))
+		return false;
+	return cas(word, &owner, 0);
 }
 
 /* The limit is over for a stopped waiter, RT_PATIENCE times the limit for one that runs: it may wait for a hold of our own. */
@@ -91,7 +95,7 @@ int dax_wait_range(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t fir
 	while (dax_range_locked(me, fs, ino, first, last)) {
 		uint64_t owner = load_acquire(word);
 
-		if (!owner || steal(me, word))
+		if (!owner || steal(me, fs, word))
 			continue;
 		rc = give_up(me, owner, ino, begun);
 		if (rc < 0)

@@ -60,7 +60,10 @@ static void check_entry(struct layout *l, uint32_t ino, uint64_t index, struct r
 static void check_file(struct rt_self *me, struct layout *l, uint32_t ino, struct report *report)
 {
 	int rc = layout_lock(me, l, ino);
+	struct inode_attr attr;
 
+	if (rc == 0 && (rc = fs_attr(&l->fs, ino, &attr)) < 0)
+		layout_unlock(me, l, ino);
 	if (rc == -PF_ECORRUPT)
 		report_violation(report, "inode", "inode %u: %s", ino, pf_message());
 	if (rc < 0)

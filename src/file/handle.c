@@ -47,6 +47,9 @@ int handle_drop(struct rt_self *me, struct layout *l, rt_handle *handle)
 	store_release(handle, 0);
 	step("handle: dropped");
 	store_release(&state->opens, load_relaxed(&state->opens) - 1);
+	if (load_relaxed(&state->opens) == 0 && fs_is_settled(&l->fs, ino) &&
+	    fs_is_file(&l->fs, ino) && !l->readonly)
+		return layout_trim(me, l, ino);
 	return handle_evict(me, l, ino);
 }
 

@@ -69,22 +69,40 @@ static int take_piece(struct rt_self *me, const struct hold_request *r, struct h
 	return 0;
 }
 
-/* Missing pages, for a writable hold. A range that somebody waits for is waited for without the lock. */
-static int allocate(struct rt_self *me, const struct hold_request *r, uint64_t index,
-		    uint64_t pages)
+/* Pages that were never written get their zeros; missing ones are allocated, for a writable hold. A range that somebody waits for is waited for without the
+ * lock. */
+static int fill(struct rt_self *me, const struct hold_request *r, uint64_t index, uint64_t pages)
 {
 	struct layout *l = &r->file->pool->layout;
 	int rc = layout_lock(me, l, r->file->ino);
 
 	if (rc < 0)
 		return rc;
-	rc = io_fill(me, l, r->file->ino, index, index + pages);
+	if (r->write)
+		rc = io_fill(me, l, r->file->ino, index, index + pages);
+	else if (dax_range_locked(me, &l->fs, r->file->ino, index, index + pages - 1))
+		rc = -PF_EAGAIN;
+	if (rc == 0)
+		layout_written(me, l, r->file->ino, index, index + pages, NULL);
 	layout_unlock(me, l, r->file->ino);
 	if (rc == -PF_EAGAIN) {
 		rc = dax_wait_range(me, &l->fs, r->file->ino, index, index + pages - 1);
 		return rc < 0 ? rc : -PF_EAGAIN;
 	}
 	return rc;
+}
+
+/* What cannot be held as it is: -PF_EHOLE stays for a read-only hold of a hole. */
+static int make_ready(struct rt_self *me, const struct hold_request *r, uint64_t index,
+		      uint64_t pages)
+{
+	struct layout *l = &r->file->pool->layout;
+	uint64_t pfn;
+
+	if (r->write || (!l->readonly && fs_entry(&l->fs, r->file->ino, index, &pfn)))
+		return fill(me, r, index, pages);
+	return err(PF_EHOLE, "inode %u at byte %lu", r->file->ino,
+		   (unsigned long)(index * PAGE_BYTES));
 }
 
 static int take_all(struct rt_self *me, const struct hold_request *r, struct hold_set *set)
@@ -98,11 +116,8 @@ static int take_all(struct rt_self *me, const struct hold_request *r, struct hol
 			index += set->piece[set->count - 1].pages;
 			continue;
 		}
-		if (rc == -PF_EHOLE && r->write)
-			rc = allocate(me, r, index, end - index);
-		else if (rc == -PF_EHOLE)
-			rc = err(PF_EHOLE, "inode %u at byte %lu", r->file->ino,
-				 (unsigned long)(index * PAGE_BYTES));
+		if (rc == -PF_EHOLE)
+			rc = make_ready(me, r, index, end - index);
 		if (rc < 0 && rc != -PF_EAGAIN)
 			return rc;
 	}

@@ -23,8 +23,8 @@ static int64_t read_run(struct rt_self *me, struct pf_file *file, uint8_t *to, u
 			  &me->row->read_hold, &run);
 
 	if (rc == -PF_EHOLE) {
-		n = MAX(fs_hole(&l->fs, file->ino, index, last - index + 1), 1) * PAGE_BYTES -
-		    offset % PAGE_BYTES;
+		n = fs_next_data(&l->fs, file->ino, index, last + 1) - index;
+		n = MAX(n, 1) * PAGE_BYTES - offset % PAGE_BYTES;
 		n = MIN(n, length);
 		memset(to, 0, n);
 		return (int64_t)n;
@@ -81,48 +81,71 @@ static void fill_page(void *arg, void *to, uint64_t index, uint64_t bytes)
 	memset((uint8_t *)to + (hi - start), 0, start + bytes - hi);
 }
 
-/* Into pages that are there. */
+/* Into pages that are there. Those from `fresh` on were past the end, and what is not written of them is zeroed. */
 static void copy_in(struct layout *l, uint32_t ino, const struct source *s, uint64_t from,
-		    uint64_t to)
+		    uint64_t to, uint64_t fresh)
 {
 	while (from < to) {
-		uint64_t n = MIN(PAGE_BYTES - from % PAGE_BYTES, to - from), pfn;
+		uint64_t n = MIN(PAGE_BYTES - from % PAGE_BYTES, to - from), rest = 0, pfn;
 		uint8_t *page;
 
 		if (fs_entry(&l->fs, ino, from / PAGE_BYTES, &pfn)) {
 			page = (uint8_t *)page_address(&l->pages, pfn) + from % PAGE_BYTES;
 			memcpy(page, s->bytes + (from - s->offset), n);
-			dev_persist(l->pages.dev, page, n);
+			if (from / PAGE_BYTES >= fresh)
+				rest = PAGE_BYTES - from % PAGE_BYTES - n;
+			memset(page + n, 0, rest);
+			dev_persist(l->pages.dev, page, n + rest);
 		}
 		from += n;
 	}
 }
 
+struct write {
+	struct source s;
+	uint64_t
+		fresh; /* pages from here on are past the end, but for what layout_extend() has made zeros */
+	bool ahead; /* the file grows in order */
+};
+
+/* The pages from `at` on that are alike, up to `last`: missing (*hole), never written, or there. Those that are not there get their bytes; returns the end. */
+static int write_run(struct rt_self *me, struct layout *l, uint32_t ino, struct write *w,
+		     uint64_t at, uint64_t last, uint64_t *end)
+{
+	struct layout_fill fill = {fill_page, &w->s, false, w->ahead};
+	uint64_t index = at / PAGE_BYTES, hole = fs_hole(&l->fs, ino, index, last - index), to,
+		 done;
+	int rc = 0;
+
+	if (hole) {
+		rc = layout_allocate(me, l, ino, index, hole, &fill, &done);
+		*end = done;
+		return rc;
+	}
+	to = fs_next_hole(&l->fs, ino, index, last);
+	*end = fs_next_blank(&l->fs, ino, index, to);
+	if (*end > index) {
+		copy_in(l, ino, &w->s, at, MIN(*end * PAGE_BYTES, w->s.offset + w->s.length),
+			w->fresh);
+	} else {
+		*end = fs_next_data(&l->fs, ino, index, to);
+		layout_written(me, l, ino, index, *end, &fill);
+	}
+	return 0;
+}
+
 /* Runs of pages that are there are written in place, runs that are missing are allocated with their bytes. Returns the end. */
-static int write_pages(struct rt_self *me, struct layout *l, uint32_t ino, struct source *s,
+static int write_pages(struct rt_self *me, struct layout *l, uint32_t ino, struct write *w,
 		       uint64_t *end)
 {
-	struct layout_fill fill = {fill_page, s};
-	uint64_t at = s->offset, stop = s->offset + s->length;
+	uint64_t stop = w->s.offset + w->s.length, last = div_up(stop, PAGE_BYTES), page;
 
-	while (at < stop) {
-		uint64_t index = at / PAGE_BYTES, pages = (stop - 1) / PAGE_BYTES - index + 1;
-		uint64_t hole = fs_hole(&l->fs, ino, index, pages), done;
-		uint64_t run =
-			hole ? hole : fs_next_hole(&l->fs, ino, index, index + pages) - index;
-		uint64_t next = MIN((index + run) * PAGE_BYTES, stop);
+	while (*end < stop) {
+		int rc = write_run(me, l, ino, w, *end, last, &page);
 
-		if (hole) {
-			int rc = layout_allocate(me, l, ino, index, hole, &fill, &done);
-
-			*end = MAX(at, MIN(done * PAGE_BYTES, stop));
-			if (rc < 0)
-				return rc;
-		} else {
-			copy_in(l, ino, s, at, next);
-		}
-		at = next;
-		*end = at;
+		*end = MAX(*end, MIN(page * PAGE_BYTES, stop));
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
@@ -140,11 +163,30 @@ static void set_written(struct rt_self *me, struct layout *l, uint32_t ino, stru
 	journal_commit(&l->fs.journal, &tx);
 }
 
+static int check_source(const struct source *s)
+{
+	if (s->offset > FILE_PAGES_MAX * PAGE_BYTES ||
+	    s->length > FILE_PAGES_MAX * PAGE_BYTES - s->offset)
+		return err(PF_EFILESIZE, "%lu bytes at %lu", (unsigned long)s->length,
+			   (unsigned long)s->offset);
+	return 0;
+}
+
+/* The first pages of a file that grows beyond what its inode can name move into a folio. */
+static int move_first(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t size,
+		      uint64_t to)
+{
+	if (size > INLINE_ENTRIES * PAGE_BYTES || to <= INLINE_ENTRIES * PAGE_BYTES)
+		return 0;
+	return layout_move(me, l, ino);
+}
+
 /* Inode lock. Returns bytes written, or an error if none were. */
 static ssize_t write_locked(struct rt_self *me, struct layout *l, uint32_t ino, struct source *s,
 			    bool append)
 {
 	struct inode_attr attr;
+	struct write w;
 	uint64_t end;
 	int rc = fs_attr(&l->fs, ino, &attr);
 
@@ -152,19 +194,24 @@ static ssize_t write_locked(struct rt_self *me, struct layout *l, uint32_t ino, 
 		return rc;
 	if (append)
 		s->offset = attr.size;
-	if (s->offset > FILE_PAGES_MAX * PAGE_BYTES ||
-	    s->length > FILE_PAGES_MAX * PAGE_BYTES - s->offset)
-		return err(PF_EFILESIZE, "%lu bytes at %lu", (unsigned long)s->length,
-			   (unsigned long)s->offset);
-	/* From the old end on, if the write is past it: what lies between is made zeros. */
-	if (dax_range_locked(me, &l->fs, ino, MIN(s->offset, attr.size) / PAGE_BYTES,
-			     (s->offset + s->length - 1) / PAGE_BYTES))
-		return -PF_EAGAIN;
-	rc = layout_extend(me, l, ino, attr.size, s->offset);
+	rc = check_source(s);
 	if (rc < 0)
 		return rc;
+	end = s->offset + s->length;
+	/* From the old end on, if the write is past it: what lies between is made zeros. */
+	if (dax_range_locked(me, &l->fs, ino, MIN(s->offset, attr.size) / PAGE_BYTES,
+			     (end - 1) / PAGE_BYTES))
+		return -PF_EAGAIN;
+	w = (struct write){*s, div_up(MAX(attr.size, s->offset), PAGE_BYTES),
+			   s->offset <= attr.size && end > attr.size &&
+				   end > INLINE_ENTRIES * PAGE_BYTES};
+	if (w.ahead)
+		rc = move_first(me, l, ino, attr.size, end);
+	if (rc < 0)
+		return rc;
+	layout_extend(l, ino, attr.size, s->offset);
 	end = s->offset;
-	rc = write_pages(me, l, ino, s, &end);
+	rc = write_pages(me, l, ino, &w, &end);
 	if (end > s->offset)
 		set_written(me, l, ino, &attr, end);
 	return end > s->offset ? (ssize_t)(end - s->offset) : rc;
@@ -317,14 +364,15 @@ static int find_holes(struct layout *l, uint32_t ino, uint64_t index, uint64_t e
 	return rc;
 }
 
-static int fill_holes(struct rt_self *me, struct layout *l, uint32_t ino, const struct holes *holes)
+static int fill_holes(struct rt_self *me, struct layout *l, uint32_t ino, const struct holes *holes,
+		      const struct layout_fill *fill)
 {
 	uint64_t done;
 	int rc = holes->pages > page_free_count(&l->pages) ? -PF_ENOSPACE : 0;
 	size_t i;
 
 	for (i = 0; i < holes->count && rc == 0; i++)
-		rc = layout_allocate(me, l, ino, holes->at[i].index, holes->at[i].pages, NULL,
+		rc = layout_allocate(me, l, ino, holes->at[i].index, holes->at[i].pages, fill,
 				     &done);
 	while (rc < 0 && i-- > 0)
 		layout_remove(me, l, ino, holes->at[i].index,
@@ -332,7 +380,9 @@ static int fill_holes(struct rt_self *me, struct layout *l, uint32_t ino, const 
 	return rc;
 }
 
-int io_fill(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t end)
+/* All or none. */
+static int fill_range(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first,
+		      uint64_t end, const struct layout_fill *fill)
 {
 	struct holes holes = {0};
 	int rc = dax_range_locked(me, &l->fs, ino, first, end - 1) ? -PF_EAGAIN : 0;
@@ -340,16 +390,22 @@ int io_fill(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, 
 	if (rc == 0)
 		rc = find_holes(l, ino, first, end, &holes);
 	if (rc == 0)
-		rc = fill_holes(me, l, ino, &holes);
+		rc = fill_holes(me, l, ino, &holes, fill);
 	free(holes.at);
 	return rc;
 }
 
+int io_fill(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t end)
+{
+	return fill_range(me, l, ino, first, end, NULL);
+}
+
 /* Inode lock. All or nothing. */
 static int allocate_locked(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t offset,
-			   uint64_t length)
+			   uint64_t length, unsigned flags)
 {
-	uint64_t first = offset / PAGE_BYTES, end = div_up(offset + length, PAGE_BYTES);
+	const struct layout_fill fill = {.unwritten = true};
+	uint64_t first = offset / PAGE_BYTES, to = offset + length, end = div_up(to, PAGE_BYTES);
 	struct inode_attr attr;
 	int rc = fs_attr(&l->fs, ino, &attr);
 
@@ -357,12 +413,19 @@ static int allocate_locked(struct rt_self *me, struct layout *l, uint32_t ino, u
 	    dax_range_locked(me, &l->fs, ino, MIN(first, attr.size / PAGE_BYTES), end - 1))
 		rc = -PF_EAGAIN;
 	if (rc == 0)
-		rc = layout_extend(me, l, ino, attr.size, offset + length);
+		rc = move_first(me, l, ino, attr.size, to);
 	if (rc == 0)
-		rc = io_fill(me, l, ino, first, end);
-	if (rc == 0)
-		set_written(me, l, ino, &attr, offset + length);
-	return rc;
+		rc = fill_range(me, l, ino, first, end, &fill);
+	if (rc < 0)
+		return rc;
+	if (flags & PF_ALLOC_ZERO)
+		layout_zero(l, ino, offset, MIN(to, MAX(attr.size, offset)) - offset);
+	if (flags & PF_ALLOC_KEEP_SIZE)
+		attr.flags |= to > attr.size ? INODE_KEEPS : 0;
+	else
+		layout_extend(l, ino, attr.size, to);
+	set_written(me, l, ino, &attr, flags & PF_ALLOC_KEEP_SIZE ? 0 : to);
+	return 0;
 }
 
 int pf_allocate(pf_file *file, uint64_t offset, uint64_t length, unsigned flags)
@@ -373,7 +436,7 @@ int pf_allocate(pf_file *file, uint64_t offset, uint64_t length, unsigned flags)
 	unsigned tries = 0;
 	int rc = check_write(file, &me);
 
-	if (rc == 0 && flags)
+	if (rc == 0 && flags & ~(PF_ALLOC_KEEP_SIZE | PF_ALLOC_ZERO))
 		rc = err(PF_EFLAGS, "allocate: %x", flags);
 	if (rc == 0 && !length)
 		rc = err(PF_ERANGE, "0 bytes");
@@ -386,10 +449,41 @@ int pf_allocate(pf_file *file, uint64_t offset, uint64_t length, unsigned flags)
 		rc = layout_lock(me, l, file->ino);
 		if (rc < 0)
 			return rc;
-		rc = allocate_locked(me, l, file->ino, offset, length);
+		rc = allocate_locked(me, l, file->ino, offset, length, flags);
 		layout_unlock(me, l, file->ino);
 		if (rc == -PF_EAGAIN && (rc = wait_range(me, file)) == 0)
 			rc = -PF_EAGAIN;
 	} while (rc < 0 && reap_helps(file->pool, me, rc, &tries));
 	return rc < 0 ? space_full(file->pool, rc) : 0;
+}
+
+/* ---- data, holes, and what is on the device ------------------------------------------------------------ */
+
+int64_t pf_seek(pf_file *file, uint64_t offset, enum pf_seek what)
+{
+	struct fs *fs = &file->pool->layout.fs;
+	uint64_t size, end, index = offset / PAGE_BYTES, found;
+
+	if (!pool_self(file->pool))
+		return rt_self_error();
+	if (what > PF_SEEK_HOLE)
+		return err(PF_EFLAGS, "seek: %d", (int)what);
+	size = fs_size(fs, file->ino);
+	if (offset >= size)
+		return err(ENXIO, "byte %lu of %lu", (unsigned long)offset, (unsigned long)size);
+	end = div_up(size, PAGE_BYTES);
+	found = what == PF_SEEK_DATA ? fs_next_data(fs, file->ino, index, end)
+				     : fs_next_blank(fs, file->ino, index, end);
+	if (found == end && what == PF_SEEK_DATA)
+		return err(ENXIO, "no data from byte %lu on", (unsigned long)offset);
+	return (int64_t)MIN(MAX(found * PAGE_BYTES, offset), size);
+}
+
+int pf_sync(pf_file *file)
+{
+	if (!pool_self(file->pool))
+		return rt_self_error();
+	/* Lines were written back as they were stored. */
+	dev_drain(file->pool->layout.pages.dev);
+	return 0;
 }

@@ -206,7 +206,11 @@ static int build(void *arg, struct rt *rt, struct rt_self *me)
 	open_layers(b->pool, rt, b->super);
 	page_build(&l->pages);
 	rc = fs_build(&l->fs, me, page_is_used, &l->pages);
-	return rc < 0 ? rc : finish_leftovers(l, me);
+	if (rc == 0)
+		rc = finish_leftovers(l, me);
+	if (rc == 0)
+		layout_trim_all(me, l);
+	return rc;
 }
 
 static int attach(struct pf_pool *pool, const struct super_format *super, int runtime_fd,

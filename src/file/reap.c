@@ -277,6 +277,8 @@ bool reap_helps(struct pf_pool *pool, struct rt_self *me, int rc, unsigned *trie
 	if (rc == -PF_ENOSPACE && *tries)
 		return false;
 	++*tries;
+	if (rc == -PF_ENOSPACE && !pool->readonly)
+		layout_trim_all(me, &pool->layout);
 	if (pass(pool, me, NULL, true) <= 0)
 		sched_yield(); /* to who is in the way of reaping */
 	return true;

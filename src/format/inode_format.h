@@ -14,6 +14,9 @@
  *
  * A directory's root leads to its trie (dir_format.h). A symbolic link that says at most LINK_INLINE bytes has them in inlined[]; a longer one in the node that its
  * root names as a leaf at index LINK_INDEX, and their CRC-32C in inlined[0]. inode.xattr names, as a leaf at index XATTR_INDEX, the node with extended attributes (xattr_format.h).
+ *
+ * An UNWRITTEN entry has pages like a leaf, whose memory says nothing: they read as zeros. It becomes a leaf when it is written, mapped or pinned.
+ * Pages wholly past the end of the file say nothing either, whatever their entry is.
  */
 #ifndef FORMAT_INODE_FORMAT_H
 #define FORMAT_INODE_FORMAT_H
@@ -45,7 +48,8 @@ enum inode_state {
 	0x1u /* pages at or past shrink_to (bytes) are still to be removed, and its tail zeroed */
 #define INODE_IMMUTABLE 0x2u
 #define INODE_APPEND    0x4u
-#define INODE_FLAGS     0x7u
+#define INODE_KEEPS     0x8u /* pages past the end were asked for, and stay */
+#define INODE_FLAGS     0xfu
 
 /* crc covers the words from `size` to `xattr`. What stands before it has checks of its own, but inlined[] of a symbolic link, which crc covers too. */
 struct inode_format {
@@ -77,6 +81,12 @@ typedef uint64_t entry_t;
 static inline enum entry_kind entry_kind(entry_t entry)
 {
 	return (enum entry_kind)(entry & 3);
+}
+
+/* It has pages: a leaf, written or not. */
+static inline bool entry_has_pages(entry_t entry)
+{
+	return entry & 1;
 }
 
 /* Order hint of a leaf, level of a table. */

@@ -101,6 +101,16 @@ static void reset_shared(struct fs *fs)
 		store_relaxed(&inner_inode_bits(fs)[i], 0);
 }
 
+/* What a power cut left of a move out of an inode: who locks the inode ends it. */
+static void note_moves(struct fs *fs)
+{
+	uint64_t index, pfn;
+
+	for (uint32_t ino = 1; ino < fs_inodes_high(fs); ino++)
+		if (unlikely(fs_inline_left(fs, ino, &index, &pfn)))
+			store_relaxed(&fs_state(fs, ino)->unsettled, 1);
+}
+
 int fs_build(struct fs *fs, struct rt_self *me,
 	     int (*used)(void *arg, uint64_t pfn, uint64_t pages, unsigned order, uint32_t ino,
 			 uint32_t igen, uint64_t index),
@@ -126,8 +136,10 @@ int fs_build(struct fs *fs, struct rt_self *me,
 	}
 	if (rc == 0)
 		rc = inner_fill_states(fs, 0, fs_inodes_high(fs));
-	if (rc == 0)
+	if (rc == 0) {
 		set_bits(fs, &w);
+		note_moves(fs);
+	}
 	inner_walk_end(&w);
 	return rc;
 }
@@ -138,7 +150,8 @@ uint32_t fs_next_unfinished(struct fs *fs, uint32_t ino)
 		uint64_t state = load_acquire(&fs->inodes[ino].state);
 
 		if ((state & 0xff) == INODE_UNNAMED || (state & 0xff) == INODE_EVICTING ||
-		    ((state & 0xff) && state >> 8 & INODE_SHRINKING))
+		    ((state & 0xff) && state >> 8 & INODE_SHRINKING) ||
+		    load_relaxed(&fs_state(fs, ino)->unsettled))
 			return ino;
 	}
 	return 0;

@@ -192,17 +192,17 @@ bool fs_path(struct fs *fs, uint32_t ino, uint32_t igen, char *buffer, size_t si
 
 /* ---- the map ------------------------------------------------------------------------------------- */
 
-/* The entry that maps page `index`: a leaf or 0. No lock; acquire. For an order-9 leaf of a level-1 node, *pfn is the page
+/* The entry that maps page `index`: a leaf, written or not, or 0. No lock; acquire. For an order-9 leaf of a level-1 node, *pfn is the page
  * at `index` itself, not the block's first.
  * Entries were checked when the pool was opened (fs_build) and are trusted from then on. The order of an
  * entry of a level-0 node is at most 8: order 9 means a leaf of level 1. */
 entry_t fs_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn);
-/* The same, and the word that the entry is in. While the file is open that word is its only place, but for a transaction that is
- * moving it: so a second look is a second load of it. */
-entry_t fs_entry_place(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn,
-		       const _Atomic uint64_t **place);
 /* The first index >= `index` and < `end` that has an entry; `end` if none. Skips empty nodes. No lock. */
 uint64_t fs_next_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end);
+/* The first index >= `index` and < `end` whose page was written: has a LEAF entry; `end` if none. No lock. */
+uint64_t fs_next_data(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end);
+/* The first index >= `index` and < `end` that has none or an UNWRITTEN one; `end` if none. No lock. */
+uint64_t fs_next_blank(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end);
 /* How many pages from `index` on, at most `max`, have no entry. */
 uint64_t fs_hole(struct fs *fs, uint32_t ino, uint64_t index, uint64_t max);
 /* The first index >= `index` and < `end` that has no entry; `end` if none. No lock. */
@@ -210,12 +210,27 @@ uint64_t fs_next_hole(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end)
 /* Pages in the file. No lock. */
 uint64_t fs_pages(struct fs *fs, uint32_t ino);
 
-/* Adds a folio's entries to `tx`: pages [index, + 2^order) map pfn...; both aligned to 2^order if order is 9. Makes the nodes that
+/* Adds a folio's entries, LEAF or UNWRITTEN, to `tx`: pages [index, + 2^order) map pfn...; both aligned to 2^order if order is 9. Makes the nodes that
  * are missing (each in a transaction of its own, empty nodes do no harm). The range has no entries. Inode lock. One
  * call per transaction: nodes are made beside it.
  * -PF_ENOMETA. An order-9 folio at a block-aligned index is one leaf if no level-0 node stands there. */
 int fs_entry_add(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index, unsigned order,
-		 uint64_t pfn);
+		 enum entry_kind kind, uint64_t pfn);
+/* Adds to `tx` that UNWRITTEN entries from `index` on become leaves: of at most `pages` pages, in one node or in the inode; an order-9 one
+ * whole. Returns how many entries. Inode lock. */
+uint64_t fs_entry_written(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index,
+			  uint64_t pages);
+/* The file has pages, all of them named in the inode. */
+bool fs_is_inline(struct fs *fs, uint32_t ino);
+/* Adds to `tx` that such a file has an order-9 folio, LEAF at page 0, instead: a root over the inline entries, which are then to be removed one by
+ * one. -PF_ENOMETA. Inode lock; fs_node_linked() after the commit. */
+int fs_entry_move(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t pfn);
+/* What such a move has left: an inline entry under a root. The inode's `unsettled` is set then, and who locks it removes them. */
+bool fs_inline_left(struct fs *fs, uint32_t ino, uint64_t *index, uint64_t *pfn);
+void fs_inline_remove(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index,
+		      uint64_t pages);
+/* An entry of the file maps page `index` to `pfn`, also one that a move has left. */
+bool fs_has_page(struct fs *fs, uint32_t ino, uint64_t index, uint64_t pfn);
 /* Adds the removal of pages [index, + pages) to `tx`, all entries of one folio. A part of an order-9 leaf: makes a level-0 node
  * with what stays, which may take from the reserve that other operations leave. Inode lock. -PF_ENOMETA. */
 int fs_entry_remove(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index,
@@ -224,6 +239,8 @@ int fs_entry_remove(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t
 unsigned fs_order_limit(struct fs *fs, uint32_t ino, uint64_t index);
 /* The transaction that fs_entry_remove() made has been committed: a node that it took is part of the map. */
 void fs_node_linked(struct rt_self *me);
+/* Frees the nodes of a file that has no leaves. Inode lock. Errors of rt_lock(). */
+int fs_map_free(struct fs *fs, struct rt_self *me, uint32_t ino);
 /* Frees all nodes of an EVICTING inode that has no leaves left, then the inode itself (state FREE). Killed in
  * between, it is done again. Inode lock; a word of the inode bitmap changes by an atomic and, without the names lock. Errors: of
  * rt_lock(), -PF_ECORRUPT; what has not been freed then stays for another call. */

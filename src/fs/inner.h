@@ -90,9 +90,6 @@ int inner_link_free(struct fs *fs, struct rt_self *me, uint32_t ino);
 /* xattr.c: the node of an EVICTING inode. */
 int inner_xattr_free(struct fs *fs, struct rt_self *me, uint32_t ino);
 
-/* map.c: all nodes of an EVICTING file that has no leaves left. */
-int inner_map_free(struct fs *fs, struct rt_self *me, uint32_t ino);
-
 /* map.c: the entry that is the table of `level` for page `index`, or the one on the way to it where the way ends. */
 _Atomic uint64_t *inner_table_entry(struct fs *fs, uint32_t ino, uint64_t index, unsigned level);
 

@@ -199,7 +199,7 @@ static int free_nodes(struct fs *fs, struct rt_self *me, uint32_t ino,
 	uint32_t type = attr->mode & S_IFMT;
 	int rc = type == S_IFDIR   ? inner_dir_free(fs, me, ino)
 		 : type == S_IFLNK ? inner_link_free(fs, me, ino)
-				   : inner_map_free(fs, me, ino);
+				   : fs_map_free(fs, me, ino);
 
 	return rc == 0 && attr->xattr ? inner_xattr_free(fs, me, ino) : rc;
 }

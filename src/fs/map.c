@@ -1,17 +1,16 @@
 /*
- * The map of a file: from page index to pfn. Readers go down from the root without a lock; nodes stay where they are until the inode is
- * evicted, when nobody has it open. A transaction's words appear in the order they were added: when the inline entries move into a tree, the
+ * The map of a file: from page index to pfn. Readers go down from the root without a lock. A node may be freed, and be another's, while they
+ * look at it: so what they find counts only if they find it again, from the root, when they hold the page. A transaction's words appear in the order they were added: when the inline entries move into a tree, the
  * root appears first.
  */
 #include "base/err.h"
 #include "base/step.h"
 #include "fs/inner.h"
 
-/* What is at an index: a leaf or nothing, and up to which index that is so. */
+/* What is at an index: a leaf, written or not, or nothing; and up to which index that is so. */
 struct spot {
 	entry_t leaf;
 	uint64_t pfn, end;
-	const _Atomic uint64_t *place; /* of the leaf */
 };
 
 static struct spot find_inline(struct fs *fs, uint32_t ino, uint64_t index)
@@ -19,8 +18,7 @@ static struct spot find_inline(struct fs *fs, uint32_t ino, uint64_t index)
 	struct spot s = {.end = FILE_PAGES_MAX};
 
 	if (index < INLINE_ENTRIES) {
-		s.place = &fs->inodes[ino].inlined[index];
-		s.leaf = load_acquire(s.place);
+		s.leaf = load_acquire(&fs->inodes[ino].inlined[index]);
 		s.pfn = entry_target(s.leaf);
 		s.end = index + 1;
 	}
@@ -30,20 +28,18 @@ static struct spot find_inline(struct fs *fs, uint32_t ino, uint64_t index)
 static struct spot find_in_tree(struct fs *fs, entry_t e, uint64_t index)
 {
 	unsigned level = entry_order(e) + 1;
-	const _Atomic uint64_t *place = NULL;
 
 	if (level > MAP_LEVELS || index >= inner_span(level))
 		return (struct spot){.end = FILE_PAGES_MAX};
 	while (entry_kind(e) == ENTRY_TABLE && level && entry_target(e) < fs->super.nodes) {
 		level--;
-		place = &inner_node(fs, entry_target(e))[inner_slot(index, level)];
-		e = load_acquire(place);
+		e = load_acquire(&inner_node(fs, entry_target(e))[inner_slot(index, level)]);
 	}
-	if (entry_kind(e) != ENTRY_LEAF || level > 1)
+	if (!entry_has_pages(e) || level > 1)
 		return (struct spot){.end = align_down(index, inner_span(level)) +
 					    inner_span(level)};
 	return (struct spot){e, entry_target(e) + (index & (inner_span(level) - 1)),
-			     align_down(index, inner_span(level)) + inner_span(level), place};
+			     align_down(index, inner_span(level)) + inner_span(level)};
 }
 
 static struct spot find(struct fs *fs, uint32_t ino, uint64_t index)
@@ -63,8 +59,7 @@ static struct spot find(struct fs *fs, uint32_t ino, uint64_t index)
 }
 
 /* The common case, and the hot one: a tree, with a leaf at the index. What is not that is left to find(). */
-entry_t fs_entry_place(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn,
-		       const _Atomic uint64_t **place)
+entry_t fs_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn)
 {
 	entry_t e = load_acquire(&fs->inodes[ino].root);
 	unsigned level = entry_order(e) + 1;
@@ -73,25 +68,17 @@ entry_t fs_entry_place(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pf
 	if (likely(e && level <= MAP_LEVELS && index < inner_span(level))) {
 		while (entry_kind(e) == ENTRY_TABLE && level && entry_target(e) < fs->super.nodes) {
 			level--;
-			*place = &inner_node(fs, entry_target(e))[inner_slot(index, level)];
-			e = load_acquire(*place);
+			e = load_acquire(
+				&inner_node(fs, entry_target(e))[inner_slot(index, level)]);
 		}
-		if (likely(entry_kind(e) == ENTRY_LEAF && level <= 1)) {
+		if (likely(entry_has_pages(e) && level <= 1)) {
 			*pfn = entry_target(e) + (index & (inner_span(level) - 1));
 			return e;
 		}
 	}
 	s = find(fs, ino, index);
 	*pfn = s.pfn;
-	*place = s.place;
 	return s.leaf;
-}
-
-entry_t fs_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn)
-{
-	const _Atomic uint64_t *place;
-
-	return fs_entry_place(fs, ino, index, pfn, &place);
 }
 
 uint64_t fs_next_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end)
@@ -112,6 +99,30 @@ uint64_t fs_next_hole(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end)
 		struct spot s = find(fs, ino, index);
 
 		if (!s.leaf)
+			return index;
+		index = s.end;
+	}
+	return end;
+}
+
+uint64_t fs_next_data(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end)
+{
+	while (index < end) {
+		struct spot s = find(fs, ino, index);
+
+		if (entry_kind(s.leaf) == ENTRY_LEAF)
+			return index;
+		index = s.end;
+	}
+	return end;
+}
+
+uint64_t fs_next_blank(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end)
+{
+	while (index < end) {
+		struct spot s = find(fs, ino, index);
+
+		if (entry_kind(s.leaf) != ENTRY_LEAF)
 			return index;
 		index = s.end;
 	}
@@ -246,7 +257,7 @@ static _Atomic uint64_t *make_place(struct fs *fs, struct rt_self *me, uint32_t 
 	for (unsigned l = entry_order(load_relaxed(root)); l > level; l--) {
 		at = &inner_node(fs, entry_target(load_relaxed(at)))[inner_slot(index, l)];
 		e = load_relaxed(at);
-		CHECK(entry_kind(e) != ENTRY_LEAF);
+		CHECK(!entry_has_pages(e));
 		if (!e)
 			*rc = add_node(fs, me, ino, index, l - 1, at);
 		if (*rc < 0)
@@ -269,7 +280,7 @@ unsigned fs_order_limit(struct fs *fs, uint32_t ino, uint64_t index)
 }
 
 int fs_entry_add(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index, unsigned order,
-		 uint64_t pfn)
+		 enum entry_kind kind, uint64_t pfn)
 {
 	struct inode_format *inode = &fs->inodes[ino];
 	unsigned level = order == BLOCK_ORDER;
@@ -284,9 +295,102 @@ int fs_entry_add(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t in
 		return rc;
 	for (uint64_t i = 0; i < (level ? 1ull : 1ull << order); i++)
 		journal_word(&fs->journal, tx, &at[i],
-			     make(fs, ino, index + i, ENTRY_LEAF, order, pfn + i));
+			     make(fs, ino, index + i, kind, order, pfn + i));
 	count_pages(fs, tx, ino, 1ull << order);
 	return 0;
+}
+
+/* The words that hold the entries from `index` on: of an order-9 leaf one, else one a page. */
+static _Atomic uint64_t *entries_at(struct fs *fs, uint32_t ino, uint64_t index)
+{
+	struct inode_format *inode = &fs->inodes[ino];
+	_Atomic uint64_t *at;
+
+	if (!load_relaxed(&inode->root))
+		return &inode->inlined[index];
+	at = inner_table_entry(fs, ino, index, 0);
+	if (entry_has_pages(load_relaxed(at)))
+		return at;
+	CHECK(entry_kind(load_relaxed(at)) == ENTRY_TABLE && entry_order(load_relaxed(at)) == 0);
+	return &inner_node(fs, entry_target(load_relaxed(at)))[inner_slot(index, 0)];
+}
+
+uint64_t fs_entry_written(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index,
+			  uint64_t pages)
+{
+	_Atomic uint64_t *at = entries_at(fs, ino, index);
+	entry_t e = load_relaxed(at);
+	uint64_t i = 0;
+
+	if (entry_order(e) == BLOCK_ORDER) {
+		index = align_down(index, BLOCK_PAGES);
+		pages = 1;
+	}
+	for (; i < pages && entry_kind(e = load_relaxed(&at[i])) == ENTRY_UNWRITTEN; i++)
+		journal_word(&fs->journal, tx, &at[i],
+			     make(fs, ino, index + i, ENTRY_LEAF, entry_order(e), entry_target(e)));
+	return i;
+}
+
+/* ---- from the inode into a folio -------------------------------------------------------------------- */
+
+bool fs_is_inline(struct fs *fs, uint32_t ino)
+{
+	return !load_relaxed(&fs->inodes[ino].root) && has_inline(&fs->inodes[ino]);
+}
+
+int fs_entry_move(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t pfn)
+{
+	int64_t node = inner_node_take(fs, tx->me, ino, 0, 1, false);
+	_Atomic uint64_t *entry;
+
+	if (node < 0)
+		return (int)node;
+	entry = inner_node(fs, (uint64_t)node);
+	store_relaxed(&entry[0], make(fs, ino, 0, ENTRY_LEAF, BLOCK_ORDER, pfn));
+	dev_persist(fs->dev, (void *)entry, PAGE_BYTES);
+	dev_drain(fs->dev);
+	step("map: node filled");
+	journal_word(&fs->journal, tx, &fs->inodes[ino].root,
+		     make(fs, ino, 0, ENTRY_TABLE, 1, (uint64_t)node));
+	count_pages(fs, tx, ino, BLOCK_PAGES);
+	return 0;
+}
+
+bool fs_inline_left(struct fs *fs, uint32_t ino, uint64_t *index, uint64_t *pfn)
+{
+	struct inode_format *inode = &fs->inodes[ino];
+
+	if (!fs_is_file(fs, ino))
+		return false;
+	for (*index = 0;
+	     load_relaxed(&inode->root) && *index < INLINE_ENTRIES && fs_is_file(fs, ino);
+	     ++*index) {
+		entry_t e = load_relaxed(&inode->inlined[*index]);
+
+		*pfn = entry_target(e);
+		if (e)
+			return true;
+	}
+	return false;
+}
+
+void fs_inline_remove(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index,
+		      uint64_t pages)
+{
+	for (uint64_t i = 0; i < pages && index + i < INLINE_ENTRIES; i++)
+		journal_word(&fs->journal, tx, &fs->inodes[ino].inlined[index + i], 0);
+	count_pages(fs, tx, ino, -pages);
+}
+
+bool fs_has_page(struct fs *fs, uint32_t ino, uint64_t index, uint64_t pfn)
+{
+	entry_t e = index < INLINE_ENTRIES ? load_acquire(&fs->inodes[ino].inlined[index]) : 0;
+	uint64_t found;
+
+	if (e && entry_target(e) == pfn)
+		return true;
+	return fs_entry(fs, ino, index, &found) && found == pfn;
 }
 
 /* ---- removing -------------------------------------------------------------------------------------- */
@@ -296,6 +400,7 @@ static int break_leaf(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64
 		      uint64_t pages, _Atomic uint64_t *at)
 {
 	uint64_t first = align_down(index, BLOCK_PAGES), pfn = entry_target(load_relaxed(at));
+	enum entry_kind kind = entry_kind(load_relaxed(at));
 	int64_t node = inner_node_take(fs, tx->me, ino, first, 0, true);
 
 	if (node < 0)
@@ -303,8 +408,7 @@ static int break_leaf(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64
 	for (uint64_t i = first; i < first + BLOCK_PAGES; i++)
 		if (i < index || i >= index + pages)
 			store_relaxed(&inner_node(fs, (uint64_t)node)[i - first],
-				      make(fs, ino, i, ENTRY_LEAF, BLOCK_ORDER - 1,
-					   pfn + (i - first)));
+				      make(fs, ino, i, kind, BLOCK_ORDER - 1, pfn + (i - first)));
 	dev_persist(fs->dev, (void *)inner_node(fs, (uint64_t)node), PAGE_BYTES);
 	dev_drain(fs->dev);
 	journal_word(&fs->journal, tx, at, make(fs, ino, first, ENTRY_TABLE, 0, (uint64_t)node));
@@ -314,23 +418,13 @@ static int break_leaf(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64
 int fs_entry_remove(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index,
 		    uint64_t pages)
 {
-	struct inode_format *inode = &fs->inodes[ino];
-	_Atomic uint64_t *at;
+	_Atomic uint64_t *at = entries_at(fs, ino, index);
 
 	count_pages(fs, tx, ino, -pages);
-	if (!load_relaxed(&inode->root)) {
-		at = &inode->inlined[index];
-	} else {
-		at = inner_table_entry(fs, ino, index, 0);
-		if (entry_kind(load_relaxed(at)) == ENTRY_LEAF) {
-			if (pages < BLOCK_PAGES)
-				return break_leaf(fs, tx, ino, index, pages, at);
-			journal_word(&fs->journal, tx, at, 0);
-			return 0;
-		}
-		CHECK(entry_kind(load_relaxed(at)) == ENTRY_TABLE &&
-		      entry_order(load_relaxed(at)) == 0);
-		at = &inner_node(fs, entry_target(load_relaxed(at)))[inner_slot(index, 0)];
+	if (entry_order(load_relaxed(at)) == BLOCK_ORDER) {
+		if (pages < BLOCK_PAGES)
+			return break_leaf(fs, tx, ino, index, pages, at);
+		pages = 1;
 	}
 	for (uint64_t i = 0; i < pages; i++)
 		journal_word(&fs->journal, tx, &at[i], 0);
@@ -356,7 +450,7 @@ static int free_tree(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t i
 	return rc < 0 ? rc : inner_node_free(fs, me, ino, index, entry);
 }
 
-int inner_map_free(struct fs *fs, struct rt_self *me, uint32_t ino)
+int fs_map_free(struct fs *fs, struct rt_self *me, uint32_t ino)
 {
 	_Atomic uint64_t *root = &fs->inodes[ino].root;
 

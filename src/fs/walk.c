@@ -185,7 +185,7 @@ static void walk_entry(struct walk *w, struct place *at, uint64_t index, entry_t
 	} else if (!entry_valid(at->ino, at->igen, index, e)) {
 		report_violation(w->report, "map", "inode %u page %lu: wrong check of its entry",
 				 at->ino, (unsigned long)index);
-	} else if (entry_kind(e) == ENTRY_LEAF) {
+	} else if (entry_has_pages(e)) {
 		walk_leaf(w, at, index, e, level);
 	} else if (entry_kind(e) == ENTRY_TABLE && level && entry_order(e) == level - 1) {
 		walk_node(w, at, index, entry_target(e), level - 1);
@@ -196,6 +196,19 @@ static void walk_entry(struct walk *w, struct place *at, uint64_t index, entry_t
 	}
 }
 
+/* The tree is one that inline entries were copied into, which are there until they are removed. */
+static bool is_moved(const struct walk *w, entry_t root)
+{
+	const uint8_t *node = w->meta + w->super->nodes_offset + entry_target(root) * PAGE_BYTES;
+	entry_t first;
+
+	if (entry_kind(root) != ENTRY_TABLE || entry_order(root) != 1 ||
+	    entry_target(root) >= w->super->nodes)
+		return false;
+	first = inner_walk_word(w, (const _Atomic uint64_t *)node);
+	return entry_kind(first) == ENTRY_LEAF && entry_order(first) == BLOCK_ORDER;
+}
+
 static void walk_map(struct walk *w, uint32_t ino, uint32_t igen)
 {
 	const struct inode_format *inode = inner_walk_inode(w, ino);
@@ -204,7 +217,7 @@ static void walk_map(struct walk *w, uint32_t ino, uint32_t igen)
 
 	for (unsigned i = 0; i < INLINE_ENTRIES; i++)
 		if (inner_walk_word(w, &inode->inlined[i])) {
-			if (root)
+			if (root && !is_moved(w, root))
 				report_violation(w->report, "map",
 						 "inode %u has a tree and page %u beside it", ino,
 						 i);

@@ -1,11 +1,19 @@
 /*
  * Allocation into a file: take a folio (the row's record names it), fill it, commit the entries, clear the record. A page is
- * never part of a file before it has its contents, so no file shows another's old data.
+ * never part of a file before it has its contents, so no file shows another's old data: what is not filled is UNWRITTEN, or lies past the end.
+ *
+ * A file that grows in order has whole order-9 folios, allocated ahead of its end; layout_trim() takes back what it did not grow over. Its first pages,
+ * which are in the inode, move into the first such folio (layout_move).
  */
 #include <string.h>
 
 #include "base/err.h"
 #include "layout/inner.h"
+
+#define RUN_BLOCKS 512u /* a run of 1 GiB is as good as any longer one */
+#define BUSY_LOOKS 1000 /* at pages that are read for an instant */
+
+/* ---- where ------------------------------------------------------------------------------------------ */
 
 /* The largest folio whose place in the file is aligned as it must be in memory, and that is not more than is wanted. */
 static unsigned best_order(struct layout *l, uint32_t ino, uint64_t index, uint64_t n)
@@ -17,14 +25,29 @@ static unsigned best_order(struct layout *l, uint32_t ino, uint64_t index, uint6
 	return order < BLOCK_ORDER ? order : fs_order_limit(&l->fs, ino, index);
 }
 
-/* Where the file would go on in memory; for a large piece without a neighbour, where much is free. */
-static uint64_t goal_for(struct layout *l, uint32_t ino, uint64_t index, uint64_t n)
+/* The block of the file that begins at `index` has no pages, and may have one folio for all. */
+static bool block_is_hole(struct layout *l, uint32_t ino, uint64_t index)
 {
-	uint64_t pfn;
+	return index % BLOCK_PAGES == 0 &&
+	       fs_next_entry(&l->fs, ino, index, index + BLOCK_PAGES) == index + BLOCK_PAGES &&
+	       fs_order_limit(&l->fs, ino, index) == BLOCK_ORDER;
+}
 
-	if (index && fs_entry(&l->fs, ino, index - 1, &pfn))
+/* Where the file would go on in memory. A large piece goes where much is free: at the beginning of that, or, if another file has grown into the way of this
+ * one, so far behind it that both have room. */
+static uint64_t goal_for(struct layout *l, uint32_t ino, uint64_t index, uint64_t n, bool ahead)
+{
+	uint64_t pfn = 0, run, length;
+	bool goes_on = index && fs_entry(&l->fs, ino, index - 1, &pfn);
+
+	if (n < BLOCK_PAGES && !ahead)
+		return goes_on ? pfn + 1 : 0;
+	if (goes_on && page_whole_block(&l->pages, pfn + 1))
 		return pfn + 1;
-	return n > BLOCK_PAGES ? page_find_run(&l->pages, div_up(n, BLOCK_PAGES)) : 0;
+	run = page_find_run(&l->pages, ahead ? RUN_BLOCKS : div_up(n, BLOCK_PAGES), &length);
+	if (ahead && goes_on)
+		run += length / 2 * BLOCK_PAGES;
+	return run;
 }
 
 /* As large as there is, but not larger than `order`. */
@@ -50,32 +73,46 @@ static void give_back(struct rt_self *me, struct layout *l, uint64_t pfn)
 	store_release(&me->row->page.set, (uint32_t)RT_RECORD_NONE);
 }
 
+/* ---- folios ----------------------------------------------------------------------------------------- */
+
 static void initialise(struct layout *l, const struct layout_fill *fill, uint64_t pfn,
-		       uint64_t index, unsigned order)
+		       uint64_t index, uint64_t pages)
 {
 	void *to = page_address(&l->pages, pfn);
 
+	if (fill && fill->unwritten)
+		return;
 	if (fill && fill->fill)
-		fill->fill(fill->arg, to, index, PAGE_BYTES << order);
+		fill->fill(fill->arg, to, index, PAGE_BYTES * pages);
 	else
-		memset(to, 0, PAGE_BYTES << order);
-	dev_persist(l->pages.dev, to, PAGE_BYTES << order);
+		memset(to, 0, PAGE_BYTES * pages);
+	dev_persist(l->pages.dev, to, PAGE_BYTES * pages);
+	dev_drain(l->pages.dev);
 	step("allocate: filled");
 }
 
-/* One folio at `index`; returns how many pages it has. */
+/* One folio at `index`, for at most n pages; returns how many it has. */
 static int64_t allocate_folio(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t index,
-			      unsigned order, uint64_t goal, const struct layout_fill *fill)
+			      uint64_t n, uint64_t goal, const struct layout_fill *fill)
 {
-	int64_t pfn = take_at_most(me, l, &order, goal, ino, index);
+	bool ahead = fill && fill->ahead && n < BLOCK_PAGES && block_is_hole(l, ino, index);
+	unsigned order = ahead ? BLOCK_ORDER : best_order(l, ino, index, n);
+	int64_t pfn = ahead ? page_take(me, &l->pages, order, goal, ino, fs_generation(&l->fs, ino),
+					index)
+			    : -PF_ENOSPACE;
 	struct journal_tx tx;
 	int rc;
 
+	if (pfn == -PF_ENOSPACE) {
+		order = best_order(l, ino, index, n);
+		pfn = take_at_most(me, l, &order, goal, ino, index);
+	}
 	if (pfn < 0)
 		return pfn;
-	initialise(l, fill, (uint64_t)pfn, index, order);
+	initialise(l, fill, (uint64_t)pfn, index, MIN(n, 1ull << order));
 	journal_begin(&tx, me);
-	rc = fs_entry_add(&l->fs, &tx, ino, index, order, (uint64_t)pfn);
+	rc = fs_entry_add(&l->fs, &tx, ino, index, order,
+			  fill && fill->unwritten ? ENTRY_UNWRITTEN : ENTRY_LEAF, (uint64_t)pfn);
 	if (rc < 0) {
 		give_back(me, l, (uint64_t)pfn);
 		return rc;
@@ -90,17 +127,14 @@ static int64_t allocate_folio(struct rt_self *me, struct layout *l, uint32_t ino
 static int fill_hole(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t index, uint64_t n,
 		     const struct layout_fill *fill, uint64_t *done)
 {
-	uint64_t goal = goal_for(l, ino, index, n);
-
 	for (uint64_t end = index + n; index < end;) {
-		int64_t pages = allocate_folio(me, l, ino, index,
-					       best_order(l, ino, index, end - index), goal, fill);
-		uint64_t pfn;
+		bool ahead = fill && fill->ahead && index % BLOCK_PAGES == 0;
+		int64_t pages = allocate_folio(me, l, ino, index, end - index,
+					       goal_for(l, ino, index, end - index, ahead), fill);
 
 		*done = index;
 		if (pages < 0)
 			return (int)pages;
-		goal = fs_entry(&l->fs, ino, index + (uint64_t)pages - 1, &pfn) ? pfn + 1 : 0;
 		index += (uint64_t)pages;
 	}
 	*done = index;
@@ -125,4 +159,109 @@ int layout_allocate(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t
 		*done = index;
 	}
 	return 0;
+}
+
+/* ---- what was never written ------------------------------------------------------------------------- */
+
+/* The entry at `index` becomes a leaf: its pages before `end` get their bytes first. Returns the first page behind what was looked at. */
+static uint64_t write_entry(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t index,
+			    uint64_t end, uint64_t known, const struct layout_fill *fill)
+{
+	uint64_t pfn, first = index, pages = 1, count;
+	entry_t e = fs_entry(&l->fs, ino, index, &pfn);
+	struct journal_tx tx;
+
+	if (entry_kind(e) != ENTRY_UNWRITTEN)
+		return index + 1;
+	if (entry_order(e) == BLOCK_ORDER) {
+		first = align_down(index, BLOCK_PAGES);
+		pfn -= index - first;
+		pages = BLOCK_PAGES;
+	} else {
+		uint64_t next;
+
+		while (index + pages < MIN(end, align_up(index + 1, BLOCK_PAGES)) &&
+		       entry_kind(fs_entry(&l->fs, ino, index + pages, &next)) == ENTRY_UNWRITTEN &&
+		       next == pfn + pages)
+			pages++;
+	}
+	count = MIN(first + pages, MAX(known, end)) - first;
+	initialise(l, fill, pfn, first, count);
+	journal_begin(&tx, me);
+	fs_entry_written(&l->fs, &tx, ino, index, pages);
+	journal_commit(&l->fs.journal, &tx);
+	step("allocate: written");
+	return first + pages;
+}
+
+void layout_written(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t index,
+		    uint64_t end, const struct layout_fill *fill)
+{
+	uint64_t known = div_up(fs_size(&l->fs, ino), PAGE_BYTES);
+
+	while ((index = fs_next_entry(&l->fs, ino, index, end)) < end)
+		index = write_entry(me, l, ino, index, end, known, fill);
+}
+
+/* ---- from the inode into a folio --------------------------------------------------------------------- */
+
+static void copy_inline(struct layout *l, uint32_t ino, uint64_t pfn)
+{
+	uint8_t *to = page_address(&l->pages, pfn);
+
+	for (uint64_t i = 0; i < INLINE_ENTRIES; i++, to += PAGE_BYTES) {
+		uint64_t from;
+		entry_t e = fs_entry(&l->fs, ino, i, &from);
+
+		if (entry_kind(e) == ENTRY_LEAF)
+			memcpy(to, page_address(&l->pages, from), PAGE_BYTES);
+		else
+			memset(to, 0, PAGE_BYTES);
+	}
+	dev_persist(l->pages.dev, page_address(&l->pages, pfn), INLINE_ENTRIES * PAGE_BYTES);
+	dev_drain(l->pages.dev);
+	step("move: copied");
+}
+
+/* The range is locked and nobody holds its pages. */
+static int move_locked(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	uint64_t length, goal = page_find_run(&l->pages, RUN_BLOCKS, &length);
+	int64_t pfn =
+		page_take(me, &l->pages, BLOCK_ORDER, goal, ino, fs_generation(&l->fs, ino), 0);
+	struct journal_tx tx;
+	int rc;
+
+	if (pfn < 0)
+		return (int)pfn;
+	copy_inline(l, ino, (uint64_t)pfn);
+	journal_begin(&tx, me);
+	rc = fs_entry_move(&l->fs, &tx, ino, (uint64_t)pfn);
+	if (rc < 0) {
+		give_back(me, l, (uint64_t)pfn);
+		return rc;
+	}
+	journal_commit(&l->fs.journal, &tx);
+	step("move: committed");
+	fs_node_linked(me);
+	store_release(&me->row->page.set, (uint32_t)RT_RECORD_NONE);
+	return inner_finish_move(me, l, ino);
+}
+
+int layout_move(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	int rc = 0, looks = 0;
+
+	if (!fs_is_inline(&l->fs, ino) ||
+	    fs_next_entry(&l->fs, ino, INLINE_ENTRIES, FILE_PAGES_MAX) < FILE_PAGES_MAX ||
+	    dax_lock_range(me, &l->fs, ino, 0, INLINE_ENTRIES - 1) < 0)
+		return 0;
+	while (looks < BUSY_LOOKS && inner_busy(l, ino, 0, INLINE_ENTRIES - 1)) {
+		looks++;
+		cpu_relax();
+	}
+	if (looks < BUSY_LOOKS)
+		rc = move_locked(me, l, ino);
+	dax_unlock_range(me, &l->fs, ino);
+	return rc == -PF_ENOSPACE || rc == -PF_ENOMETA ? 0 : rc;
 }

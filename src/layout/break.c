@@ -41,6 +41,13 @@ static bool find_busy(struct layout *l, uint32_t ino, uint64_t first, uint64_t l
 	return false;
 }
 
+bool inner_busy(struct layout *l, uint32_t ino, uint64_t first, uint64_t last)
+{
+	struct busy busy;
+
+	return find_busy(l, ino, first, last, false, &busy);
+}
+
 static bool touches(uint64_t range, const struct busy *busy)
 {
 	return range && rt_range_pfn(range) < busy->head + busy->pages &&

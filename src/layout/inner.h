@@ -10,6 +10,10 @@ int inner_finish(struct rt_self *me, struct layout *l, uint32_t ino);
  * gives up and takes again while it waits; on failure the inode is unlocked. */
 int inner_break(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t last,
 		struct layout_break how);
+/* Somebody holds a page of [first, last], whose entries are locked. */
+bool inner_busy(struct layout *l, uint32_t ino, uint64_t first, uint64_t last);
+/* The inline entries that layout_move() left go. Inode lock. */
+int inner_finish_move(struct rt_self *me, struct layout *l, uint32_t ino);
 /* The end of what inner_break() began. */
 void inner_unbreak(struct rt_self *me, struct layout *l, uint32_t ino, struct layout_break how);
 

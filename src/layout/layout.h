@@ -44,12 +44,21 @@ void layout_unlock_names(struct rt_self *me, struct layout *l);
 struct layout_fill {
 	void (*fill)(void *arg, void *to, uint64_t index, uint64_t bytes);
 	void *arg;
+	bool unwritten; /* they are not filled, and say that they read as zeros */
+	bool ahead; /* the file grows in order: a block of it may get a whole folio, of which only the pages asked for are filled. The others are past the end */
 };
 
 /* Every page of [index, + n) that the file lacks is allocated. Inode lock. On failure *done is the first page that is still
  * missing, and what was allocated stays. -PF_ENOSPACE, -PF_ENOMETA, errors of locks; -PF_EAGAIN: part of it is locked by WAIT. */
 int layout_allocate(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t index, uint64_t n,
 		    const struct layout_fill *fill, uint64_t *done);
+
+/* Unwritten entries of pages [index, end) become leaves; of their pages, those before `end` and before the end of the file are filled first. Inode lock. */
+void layout_written(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t index,
+		    uint64_t end, const struct layout_fill *fill);
+/* The file's pages, if it has none but those in its inode, all before its end, and if nobody holds them, move into an order-9 folio with which it can grow. Does
+ * nothing otherwise, also without space. Inode lock; errors of locks. */
+int layout_move(struct rt_self *me, struct layout *l, uint32_t ino);
 
 /* ---- pages out of files -------------------------------------------------------------------------- */
 
@@ -66,8 +75,14 @@ int layout_punch(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t of
 		 uint64_t length, struct layout_break how);
 /* Pages [first, end) leave the file, whoever holds them. Inode lock. */
 int layout_remove(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t end);
+/* Pages past the end leave that nobody has asked for. Inode lock. */
+int layout_trim(struct rt_self *me, struct layout *l, uint32_t ino);
+/* The same for all files, but for those that somebody has locked: space is short. No inode lock held. */
+void layout_trim_all(struct rt_self *me, struct layout *l);
+/* Bytes [offset, + length) read as zeros: those of pages that were written are zeroed in place. Inode lock. */
+void layout_zero(struct layout *l, uint32_t ino, uint64_t offset, uint64_t length);
 /* Before the size grows from `size` to `to`: what lies between reads as zeros. Inode lock. */
-int layout_extend(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t size, uint64_t to);
+void layout_extend(struct layout *l, uint32_t ino, uint64_t size, uint64_t to);
 /* An UNNAMED inode that nobody has open: its pages leave, then it is free. Inode lock. */
 int layout_evict(struct rt_self *me, struct layout *l, uint32_t ino);
 

@@ -22,10 +22,8 @@ static void note(struct rt_self *me, uint32_t have, uint32_t want)
 /* The file has the page where the record says: its transaction happened (ALLOC), or did not (RELEASE, PART). */
 static bool still_has(struct layout *l, struct rt_record *r)
 {
-	uint64_t pfn;
-
-	return fs_entry(&l->fs, load_relaxed(&r->ino), load_relaxed(&r->index), &pfn) &&
-	       pfn == load_relaxed(&r->head);
+	return fs_has_page(&l->fs, load_relaxed(&r->ino), load_relaxed(&r->index),
+			   load_relaxed(&r->head));
 }
 
 /* Part of a folio: its dead remover's hold keeps it whole, or it was never taken and nothing happened. */
@@ -94,6 +92,9 @@ static int repair(struct rt_self *me, struct layout *l, uint32_t ino)
 #else
 	resolve_rows(me, l, ino);
 #endif
+	rc = inner_finish_move(me, l, ino);
+	if (rc < 0)
+		return rc;
 	owner = load_acquire(&state->range_owner);
 	if (owner && rt_owner_dead(l->rt, owner))
 		store_release(&state->range_owner, 0);

@@ -73,7 +73,8 @@ static int remove_part(struct rt_self *me, struct layout *l, uint32_t ino, struc
 {
 	_Atomic uint64_t *account = &me->row->read_hold;
 	struct dax_run run;
-	int rc = dax_hold(me, &l->fs, &l->pages, ino, piece->index, piece->pages, account, &run);
+	int rc =
+		dax_hold_any(me, &l->fs, &l->pages, ino, piece->index, piece->pages, account, &run);
 
 #ifdef PF_BREAK_NO_HOLD
 	dax_drop(me, &l->pages, account, false);
@@ -119,14 +120,11 @@ static int find_piece(struct rt_self *me, struct layout *l, uint32_t ino, uint64
 	return 0;
 }
 
-int layout_remove(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t end)
+static int remove_from(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first,
+		       uint64_t end)
 {
 	struct piece piece = {.index = fs_next_entry(&l->fs, ino, first, end)};
 
-	if (piece.index >= end)
-		return 0;
-	/* Maps see that they are stale before the first page has gone. */
-	atomic_fetch_add_explicit(&fs_state(&l->fs, ino)->layout, 1, memory_order_acq_rel);
 	while (piece.index < end) {
 		int rc = find_piece(me, l, ino, end, &piece);
 		bool whole = piece.pfn == piece.head &&
@@ -144,13 +142,54 @@ int layout_remove(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t f
 	return 0;
 }
 
-/* Bytes [from, to) of one page, if the file has it. */
+int layout_remove(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t end)
+{
+	if (fs_next_entry(&l->fs, ino, first, end) == end)
+		return 0;
+	/* Maps see that they are stale before the first page has gone. */
+	atomic_fetch_add_explicit(&fs_state(&l->fs, ino)->layout, 1, memory_order_acq_rel);
+	return remove_from(me, l, ino, first, end);
+}
+
+/* A whole folio of the inode's pages, which nobody holds: layout_move() copied them. */
+static void remove_inline(struct rt_self *me, struct layout *l, uint32_t ino,
+			  const struct piece *piece)
+{
+	struct journal_tx tx;
+
+	set_record(me, ino, piece, RT_RECORD_RELEASE);
+	journal_begin(&tx, me);
+	fs_inline_remove(&l->fs, &tx, ino, piece->index, piece->pages);
+	journal_commit(&l->fs.journal, &tx);
+	step("move: inline entries removed");
+	rt_enter(me, piece->head, piece->pages);
+	page_release(me, &l->pages, piece->head, word_generation(piece->word));
+	rt_leave(me);
+	clear_record(me);
+}
+
+int inner_finish_move(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	struct piece piece;
+
+	while (fs_inline_left(&l->fs, ino, &piece.index, &piece.pfn)) {
+		if (!page_head(&l->pages, piece.pfn, BLOCK_ORDER, &piece.head, &piece.word) ||
+		    piece.head != piece.pfn)
+			return err(PF_ERUNCORRUPT, "page %lu of inode %u is no folio",
+				   (unsigned long)piece.pfn, ino);
+		piece.pages = 1ull << word_order(piece.word);
+		remove_inline(me, l, ino, &piece);
+	}
+	return 0;
+}
+
+/* Bytes [from, to) of one page, if the file has it and it was written. */
 static void zero_in_page(struct layout *l, uint32_t ino, uint64_t from, uint64_t to)
 {
 	uint64_t pfn;
 	uint8_t *page;
 
-	if (from >= to || !fs_entry(&l->fs, ino, from / PAGE_BYTES, &pfn))
+	if (from >= to || entry_kind(fs_entry(&l->fs, ino, from / PAGE_BYTES, &pfn)) != ENTRY_LEAF)
 		return;
 	page = page_address(&l->pages, pfn);
 	memset(page + from % PAGE_BYTES, 0, to - from);
@@ -169,13 +208,29 @@ static void set_attr(struct rt_self *me, struct layout *l, uint32_t ino,
 	journal_commit(&l->fs.journal, &tx);
 }
 
-/* The rest of the last page is left as it is: who holds it goes on seeing it, and whatever makes the file longer zeroes it first. */
+/* What lies behind the end in its page reads as zeros from now on, also to who maps it. Not where somebody holds the page: who does goes on seeing it, and whatever
+ * makes the file longer zeroes it first. */
+static void zero_tail(struct layout *l, uint32_t ino, uint64_t end)
+{
+	uint64_t index = end / PAGE_BYTES;
+
+	if (end % PAGE_BYTES && !inner_busy(l, ino, index, index))
+		zero_in_page(l, ino, end, align_up(end, PAGE_BYTES));
+	dev_drain(l->pages.dev);
+	step("truncate: tail");
+}
+
 static int finish_shrink(struct rt_self *me, struct layout *l, uint32_t ino,
 			 struct inode_attr *attr)
 {
 	uint64_t to = attr->shrink_to;
-	int rc = layout_remove(me, l, ino, div_up(to, PAGE_BYTES), FILE_PAGES_MAX);
+	int rc;
 
+	zero_tail(l, ino, to);
+	rc = layout_remove(me, l, ino, div_up(to, PAGE_BYTES), FILE_PAGES_MAX);
+	/* The file begins anew, with large folios. */
+	if (rc == 0 && to == 0)
+		rc = fs_map_free(&l->fs, me, ino);
 	if (rc < 0)
 		return rc;
 	attr->flags &= ~INODE_SHRINKING;
@@ -219,26 +274,55 @@ int inner_finish(struct rt_self *me, struct layout *l, uint32_t ino)
 	return 0;
 }
 
-int layout_extend(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t size, uint64_t to)
+/* Pages [first, end) are uninitialised where they are leaves, and are to be part of the file. */
+static void zero_pages(struct layout *l, uint32_t ino, uint64_t first, uint64_t end)
 {
-	if (to <= size)
-		return 0;
-	zero_in_page(l, ino, size, MIN(to, align_up(size, PAGE_BYTES)));
-	return layout_remove(me, l, ino, div_up(size, PAGE_BYTES), div_up(to, PAGE_BYTES));
+	while ((first = fs_next_data(&l->fs, ino, first, end)) < end) {
+		zero_in_page(l, ino, first * PAGE_BYTES, (first + 1) * PAGE_BYTES);
+		first++;
+	}
 }
 
+void layout_extend(struct layout *l, uint32_t ino, uint64_t size, uint64_t to)
+{
+	if (to <= size)
+		return;
+	zero_in_page(l, ino, size, MIN(to, align_up(size, PAGE_BYTES)));
+	zero_pages(l, ino, div_up(size, PAGE_BYTES), div_up(to, PAGE_BYTES));
+	dev_drain(l->pages.dev);
+}
+
+void layout_zero(struct layout *l, uint32_t ino, uint64_t offset, uint64_t length)
+{
+	uint64_t end = offset + length, first = align_up(offset, PAGE_BYTES),
+		 last = align_down(end, PAGE_BYTES);
+
+	zero_in_page(l, ino, offset, MIN(first, end));
+	if (last >= first) {
+		zero_pages(l, ino, first / PAGE_BYTES, last / PAGE_BYTES);
+		zero_in_page(l, ino, last, end);
+	}
+	dev_drain(l->pages.dev);
+}
+
+static bool past_end(struct layout *l, uint32_t ino, uint64_t size)
+{
+	return fs_next_entry(&l->fs, ino, div_up(size, PAGE_BYTES), FILE_PAGES_MAX) <
+	       FILE_PAGES_MAX;
+}
+
+/* What a file that shrinks, or stays as it is, has past its end goes; one that grows keeps it. */
 static int set_size(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t size)
 {
 	struct inode_attr attr;
 	int rc = fs_attr(&l->fs, ino, &attr);
 
-	if (rc == 0)
-		rc = layout_extend(me, l, ino, attr.size, size);
 	if (rc < 0)
 		return rc;
-	if (size < attr.size ||
-	    fs_next_entry(&l->fs, ino, div_up(size, PAGE_BYTES), FILE_PAGES_MAX) < FILE_PAGES_MAX) {
+	layout_extend(l, ino, attr.size, size);
+	if (size < attr.size || (size == attr.size && past_end(l, ino, size))) {
 		attr.flags |= INODE_SHRINKING;
+		attr.flags &= ~INODE_KEEPS;
 		attr.shrink_to = size;
 	}
 	attr.size = size;
@@ -300,4 +384,30 @@ int layout_punch(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t of
 		inner_unbreak(me, l, ino, how);
 	layout_unlock(me, l, ino);
 	return rc;
+}
+
+/* ---- what a file did not grow over -------------------------------------------------------------------- */
+
+int layout_trim(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	struct inode_attr attr;
+	int rc;
+
+	if (!past_end(l, ino, fs_size(&l->fs, ino)))
+		return 0;
+	rc = fs_attr(&l->fs, ino, &attr);
+	if (rc < 0 || attr.flags & INODE_KEEPS)
+		return rc;
+	return remove_from(me, l, ino, div_up(attr.size, PAGE_BYTES), FILE_PAGES_MAX);
+}
+
+void layout_trim_all(struct rt_self *me, struct layout *l)
+{
+	for (uint32_t ino = 1; ino < fs_inodes_high(&l->fs); ino++) {
+		if (!fs_is_file(&l->fs, ino) || !past_end(l, ino, fs_size(&l->fs, ino)) ||
+		    layout_trylock(me, l, ino) < 0)
+			continue;
+		layout_trim(me, l, ino);
+		layout_unlock(me, l, ino);
+	}
 }

@@ -454,7 +454,7 @@ int64_t page_take(struct rt_self *me, struct pages *p, unsigned order, uint64_t 
 	return pfn;
 }
 
-uint64_t page_find_run(struct pages *p, uint64_t n)
+uint64_t page_find_run(struct pages *p, uint64_t n, uint64_t *length)
 {
 	struct hbitmap *whole = &p->by_class[PAGE_CLASSES - 1];
 	uint64_t best = 0, best_length = 0;
@@ -470,5 +470,6 @@ uint64_t page_find_run(struct pages *p, uint64_t n)
 		}
 		b = hbitmap_next(whole, end);
 	}
+	*length = best_length;
 	return best;
 }

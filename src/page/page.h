@@ -148,8 +148,14 @@ uint64_t page_folio_bytes(const struct pages *p, uint64_t pfn, uint64_t n);
  * page record says so before it is taken, and stays for the caller. Returns the pfn; -PF_ENOSPACE; errors of rt_lock, rt_fill. Inode lock. */
 int64_t page_take(struct rt_self *me, struct pages *p, unsigned order, uint64_t goal, uint32_t ino,
 		  uint32_t igen, uint64_t index);
-/* The first pfn of at least `n` free whole blocks in a row, or of the longest such run: a goal. 0: no whole block is free. */
-uint64_t page_find_run(struct pages *p, uint64_t n);
+/* The first pfn of `n` free whole blocks in a row, or of the longest such run, and how many blocks it has: a goal. 0: no whole block is free. */
+uint64_t page_find_run(struct pages *p, uint64_t n, uint64_t *length);
+/* Without the lock: the page begins a block that is wholly free. */
+static inline bool page_whole_block(const struct pages *p, uint64_t pfn)
+{
+	return page_in_zone(p, pfn) && pfn % BLOCK_PAGES == 0 &&
+	       load_relaxed(&p->class[page_block(p, pfn)]) == PAGE_CLASSES - 1;
+}
 /* A whole folio without P leaves its file: IN_FILE -> ORPHAN if the generation is still this one; pushes it if nobody holds it.
  * May be repeated. Section. */
 void page_release(struct rt_self *me, struct pages *p, uint64_t head, uint32_t generation);

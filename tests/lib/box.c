@@ -162,7 +162,7 @@ int box_add(struct box *box, uint32_t ino, uint64_t index, unsigned order, uint6
 	int rc;
 
 	journal_begin(&tx, box->me);
-	rc = fs_entry_add(&box->fs, &tx, ino, index, order, box_first_pfn(box) + page);
+	rc = fs_entry_add(&box->fs, &tx, ino, index, order, ENTRY_LEAF, box_first_pfn(box) + page);
 	if (rc == 0)
 		journal_commit(&box->fs.journal, &tx);
 	return rc;
