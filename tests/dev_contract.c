@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/sys.h"
+#include "dev/media.h"
 #include "kinds.h"
 #include "test.h"
 

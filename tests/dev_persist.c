@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "dev/dev.h"
+#include "dev/media.h"
 #include "kinds.h"
 #include "test.h"
 

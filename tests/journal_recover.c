@@ -49,7 +49,7 @@ static _Atomic uint64_t *word_at(uint64_t offset)
 /* Writes a committed transaction by the book: what journal.h says a lane is. */
 static void put_lane(unsigned n, unsigned count, const uint64_t (*record)[2])
 {
-	uint64_t sequence = test_below(&chance, 65536);
+	uint64_t sequence = test_below(&chance, 32768);
 	uint32_t crc = crc32c((uint32_t)sequence, record, count * 16ul);
 
 	memcpy(lane_at(meta, n) + RECORDS_AT, record, count * 16ul);

@@ -149,6 +149,7 @@ static void leave_open(bool other_boot, bool other_machine)
 {
 	struct use_format use = {.state = USE_OPEN};
 	struct media m;
+	void *at;
 
 	must_be(media_attach(path, 0, &m), 0);
 	use = *use_read(m.head);
@@ -158,7 +159,8 @@ static void leave_open(bool other_boot, bool other_machine)
 	use.state = USE_OPEN;
 	use.boot[0] ^= other_boot;
 	use.machine[0] ^= other_machine;
-	use_write(m.head, use);
+	at = use_seal(m.head, &use);
+	memcpy(at, &use, sizeof use);
 	munmap(m.head, USE_END);
 	dev_close(m.dev);
 }

@@ -96,17 +96,4 @@ void dev_unlock(struct dev *dev);
 uint64_t dev_host_page_size(const void *address);
 const char *dev_durability_name(enum dev_durability d);
 
-/* Store reaches the media: write back the lines, then fence. Nothing to do on volatile devices. */
-static inline void dev_persist(const struct dev *dev, const void *address, size_t length)
-{
-	if (dev->persist)
-		dev->persist(address, length);
-}
-
-static inline void dev_drain(const struct dev *dev)
-{
-	if (dev->drain)
-		dev->drain();
-}
-
 #endif

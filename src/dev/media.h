@@ -1,4 +1,13 @@
-/* Stores to the media. */
+/*
+ * The one place through which every store to the media goes, every write-back of its cache lines and every fence that waits for those.
+ *
+ * A store may reach a persistent device at any time after it was made; it is there for certain once its cache line was written back (dev_persist) and a fence came after
+ * (dev_drain). A line reaches the device with what it had at some moment: of the words in one line, never a later store without an earlier one.
+ *
+ * A recorder sees all of it, in order: from a recording a test builds what a power cut can leave. Without one, a call costs a predicted branch more.
+ *
+ * A guard keeps this process's mapping of the metadata read-only but between media_begin() and media_end(): a stray store through it ends the process.
+ */
 #ifndef DEV_MEDIA_H
 #define DEV_MEDIA_H
 
@@ -7,16 +16,75 @@
 #include "base/atomic.h"
 #include "dev/dev.h"
 
+/* What tests install; each is called after the store, or the instruction. flush and fence: on devices that have something to write back only. */
+struct media_recorder {
+	void (*store)(const void *at, size_t length);
+	void (*flush)(const void *at, size_t length);
+	void (*fence)(void);
+};
+/* NULL: nobody records. Set it while no other thread uses the library. */
+extern const struct media_recorder *media_recorder;
+
+/* Appears at once, after all earlier stores: lock-free readers may be waiting for it. */
 static inline void media_word(const struct dev *dev, _Atomic uint64_t *at, uint64_t value)
 {
 	(void)dev;
 	store_release(at, value);
+	if (unlikely(media_recorder))
+		media_recorder->store((const void *)at, sizeof value);
 }
 
 static inline void media_bytes(const struct dev *dev, void *to, const void *from, size_t length)
 {
 	(void)dev;
 	memcpy(to, from, length);
+	if (unlikely(media_recorder))
+		media_recorder->store(to, length);
+}
+
+static inline void media_zero(const struct dev *dev, void *to, size_t length)
+{
+	(void)dev;
+	memset(to, 0, length);
+	if (unlikely(media_recorder))
+		media_recorder->store(to, length);
+}
+
+/* Writes the cache lines of a range back. Nothing to do on volatile devices, here and below. */
+static inline void dev_persist(const struct dev *dev, const void *address, size_t length)
+{
+	if (!dev->persist)
+		return;
+	dev->persist(address, length);
+	if (unlikely(media_recorder))
+		media_recorder->flush(address, length);
+}
+
+/* What was written back before is on the device when this returns. */
+static inline void dev_drain(const struct dev *dev)
+{
+	if (!dev->drain)
+		return;
+	dev->drain();
+	if (unlikely(media_recorder))
+		media_recorder->fence();
+}
+
+/* Stores `value` to a word of the runtime as dev_drain() and store_release() would, with one instruction where a locked one waits for write-backs as a fence does. */
+static inline void dev_drain_and_store(const struct dev *dev, _Atomic uint64_t *at, uint64_t value)
+{
+	if (!dev->drain) {
+		store_release(at, value);
+		return;
+	}
+#if defined __x86_64__
+	if (unlikely(media_recorder))
+		media_recorder->fence();
+	swap(at, value);
+#else
+	dev_drain(dev);
+	store_release(at, value);
+#endif
 }
 
 #endif

@@ -64,6 +64,7 @@ ssize_t pf_read(pf_file *file, void *buffer, size_t length, uint64_t offset)
 /* ---- writing --------------------------------------------------------------------------------------- */
 
 struct source {
+	const struct dev *dev;
 	const uint8_t *bytes;
 	uint64_t offset, length; /* in the file */
 };
@@ -72,13 +73,14 @@ struct source {
 static void fill_page(void *arg, void *to, uint64_t index, uint64_t bytes)
 {
 	const struct source *s = arg;
+	const struct dev *dev = s->dev;
 	uint64_t start = index * PAGE_BYTES;
 	uint64_t lo = MIN(MAX(s->offset, start), start + bytes),
 		 hi = MAX(MIN(s->offset + s->length, start + bytes), lo);
 
-	memset(to, 0, lo - start);
-	memcpy((uint8_t *)to + (lo - start), s->bytes + (lo - s->offset), hi - lo);
-	memset((uint8_t *)to + (hi - start), 0, start + bytes - hi);
+	media_zero(dev, to, lo - start);
+	media_bytes(dev, (uint8_t *)to + (lo - start), s->bytes + (lo - s->offset), hi - lo);
+	media_zero(dev, (uint8_t *)to + (hi - start), start + bytes - hi);
 }
 
 /* Into pages that are there. Those from `fresh` on were past the end, and what is not written of them is zeroed. */
@@ -91,10 +93,10 @@ static void copy_in(struct layout *l, uint32_t ino, const struct source *s, uint
 
 		if (fs_entry(&l->fs, ino, from / PAGE_BYTES, &pfn)) {
 			page = (uint8_t *)page_address(&l->pages, pfn) + from % PAGE_BYTES;
-			memcpy(page, s->bytes + (from - s->offset), n);
+			media_bytes(l->pages.dev, page, s->bytes + (from - s->offset), n);
 			if (from / PAGE_BYTES >= fresh)
 				rest = PAGE_BYTES - from % PAGE_BYTES - n;
-			memset(page + n, 0, rest);
+			media_zero(l->pages.dev, page + n, rest);
 			dev_persist(l->pages.dev, page, n + rest);
 		}
 		from += n;
@@ -234,7 +236,7 @@ static int wait_range(struct rt_self *me, struct pf_file *file)
 static ssize_t do_write(pf_file *file, const void *buffer, size_t length, uint64_t offset,
 			bool append)
 {
-	struct source s = {buffer, offset, length};
+	struct source s = {file->pool->layout.pages.dev, buffer, offset, length};
 	struct rt_self *me;
 	unsigned tries = 0;
 	ssize_t n = check_write(file, &me);

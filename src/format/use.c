@@ -29,12 +29,12 @@ const struct use_format *use_read(const void *head)
 	return a->sequence > b->sequence ? a : b;
 }
 
-void use_write(void *head, struct use_format use)
+void *use_seal(void *head, struct use_format *use)
 {
 	const struct use_format *newest = use_read(head);
 	unsigned which = newest && newest == copy(head, 0);
 
-	use.sequence = newest ? newest->sequence + 1 : 1;
-	use.crc = crc_of(&use);
-	memcpy((uint8_t *)head + USE_OFFSET + which * USE_STRIDE, &use, sizeof use);
+	use->sequence = newest ? newest->sequence + 1 : 1;
+	use->crc = crc_of(use);
+	return (uint8_t *)head + USE_OFFSET + which * USE_STRIDE;
 }

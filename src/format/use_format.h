@@ -33,7 +33,7 @@ _Static_assert(sizeof(struct use_format) == 64, "use record");
 
 /* The newer of the two copies that is whole, from the media's first USE_END bytes; NULL: neither is. */
 const struct use_format *use_read(const void *head);
-/* Fills in sequence and crc and stores `use` over the older copy. The caller persists [USE_OFFSET, USE_END). */
-void use_write(void *head, struct use_format use);
+/* Fills in sequence and crc of what is to be stored next; returns the place of the older copy, where it belongs. */
+void *use_seal(void *head, struct use_format *use);
 
 #endif

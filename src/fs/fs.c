@@ -9,11 +9,14 @@ void fs_mkfs(struct dev *dev, void *meta, struct super_format *super, uint32_t u
 {
 	struct counters_format *counters =
 		(struct counters_format *)((uint8_t *)meta + COUNTERS_OFFSET);
+	struct use_format use = {.state = USE_CLEAN};
+	void *use_at;
 
 	media_word(dev, &counters->inodes_high, number32((uint32_t)MIN(FS_CHUNK, super->inodes)));
 	inner_make_root(dev, (struct inode_format *)((uint8_t *)meta + super->inodes_offset), uid,
 			gid);
-	use_write(meta, (struct use_format){.state = USE_CLEAN});
+	use_at = use_seal(meta, &use);
+	media_bytes(dev, use_at, &use, sizeof use);
 	super_seal(super);
 	media_bytes(dev, (uint8_t *)meta + SUPER_COPY, super, sizeof *super);
 	dev_persist(dev, meta, HEAD_BYTES);

@@ -203,9 +203,9 @@ static int grow(struct fs *fs, struct rt_self *me, uint32_t ino, unsigned level)
 		return (int)node;
 	entry = inner_node(fs, (uint64_t)node);
 	if (root)
-		store_relaxed(&entry[0], root);
+		media_word(fs->dev, &entry[0], root);
 	for (unsigned i = 0; move && i < INLINE_ENTRIES; i++)
-		store_relaxed(&entry[i], load_relaxed(&inode->inlined[i]));
+		media_word(fs->dev, &entry[i], load_relaxed(&inode->inlined[i]));
 	dev_persist(fs->dev, (void *)entry, PAGE_BYTES);
 	step("map: node filled");
 	journal_begin(&tx, me);
@@ -347,7 +347,7 @@ int fs_entry_move(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t p
 	if (node < 0)
 		return (int)node;
 	entry = inner_node(fs, (uint64_t)node);
-	store_relaxed(&entry[0], make(fs, ino, 0, ENTRY_LEAF, BLOCK_ORDER, pfn));
+	media_word(fs->dev, &entry[0], make(fs, ino, 0, ENTRY_LEAF, BLOCK_ORDER, pfn));
 	dev_persist(fs->dev, (void *)entry, PAGE_BYTES);
 	dev_drain(fs->dev);
 	step("map: node filled");
@@ -407,8 +407,8 @@ static int break_leaf(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64
 		return (int)node;
 	for (uint64_t i = first; i < first + BLOCK_PAGES; i++)
 		if (i < index || i >= index + pages)
-			store_relaxed(&inner_node(fs, (uint64_t)node)[i - first],
-				      make(fs, ino, i, kind, BLOCK_ORDER - 1, pfn + (i - first)));
+			media_word(fs->dev, &inner_node(fs, (uint64_t)node)[i - first],
+				   make(fs, ino, i, kind, BLOCK_ORDER - 1, pfn + (i - first)));
 	dev_persist(fs->dev, (void *)inner_node(fs, (uint64_t)node), PAGE_BYTES);
 	dev_drain(fs->dev);
 	journal_word(&fs->journal, tx, at, make(fs, ino, first, ENTRY_TABLE, 0, (uint64_t)node));

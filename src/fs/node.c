@@ -93,7 +93,6 @@ static uint64_t find_free(struct fs *fs)
 int64_t inner_node_take(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
 			unsigned level, bool reserve)
 {
-	_Atomic uint64_t *entry;
 	uint64_t node;
 	int rc = inner_lock_meta(fs, me);
 
@@ -111,9 +110,7 @@ int64_t inner_node_take(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_
 	rt_unlock(me, &fs->shared->meta);
 	if (!node)
 		return err(PF_ENOMETA, "%lu nodes", (unsigned long)fs->super.nodes);
-	entry = inner_node(fs, node);
-	for (unsigned i = 0; i < NODE_ENTRIES; i++)
-		store_relaxed(&entry[i], 0);
+	media_zero(fs->dev, (void *)inner_node(fs, node), PAGE_BYTES);
 	return (int64_t)node;
 }
 

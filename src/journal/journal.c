@@ -3,6 +3,7 @@
 
 #include <sched.h>
 
+#include "base/broken.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/crc.h"
@@ -13,10 +14,13 @@
 #define RECORDS_AT 64u
 #define LOOKS      1000u        /* at a lane before what it has is taken for real */
 #define REPLAYING  (1ull << 31) /* in an owner word: that row replays a dead one's lane */
+#define UNSUMMED   (1ull << 31) /* in a commit word: written on a volatile device */
 
+/* As in a transaction: copied as they are. */
 struct record {
 	_Atomic uint64_t offset, value;
 };
+_Static_assert(sizeof(struct record) == sizeof(((struct journal_tx *)0)->word[0]), "a record");
 
 static _Atomic uint64_t *commit_word(const struct journal *j, unsigned lane)
 {
@@ -28,11 +32,11 @@ static struct record *records(_Atomic uint64_t *commit)
 	return (struct record *)((uint8_t *)commit + RECORDS_AT);
 }
 
-static uint64_t commit_value(const struct record *r, unsigned count, unsigned sequence)
+static uint64_t commit_value(const void *r, unsigned count, unsigned sequence)
 {
-	uint32_t seed = crc32c(sequence & 0xffff, r, count * sizeof *r);
+	uint32_t sum = crc32c(sequence, r, count * sizeof(struct record));
 
-	return count | (uint64_t)(sequence & 0xffff) << 16 | (uint64_t)seed << 32;
+	return count | (uint64_t)sequence << 16 | (uint64_t)sum << 32;
 }
 
 /* How many records a committed transaction has; 0: none, or torn. */
@@ -41,8 +45,12 @@ static unsigned committed(_Atomic uint64_t *commit)
 	uint64_t word = load_acquire(commit);
 	unsigned count = word & 0xffff;
 
-	if (!count || count > JOURNAL_WORDS ||
-	    word != commit_value(records(commit), count, word >> 16 & 0xffff))
+	if (!count || count > JOURNAL_WORDS)
+		return 0;
+	if (word & UNSUMMED)
+		return word == (count | UNSUMMED) ? count : 0;
+	if (!broken(PF_BREAK_LANE_NO_SUM) &&
+	    word != commit_value(records(commit), count, word >> 16 & 0x7fff))
 		return 0;
 	return count;
 }
@@ -75,8 +83,8 @@ static bool take_lane(struct journal *j, struct rt_self *me, unsigned lane)
 	       cas(&j->owners->owner[lane], &nobody, me->owner);
 }
 
-/* The one it had last, or another; a new row begins where other processes' cache lines are not. */
-static unsigned borrow(struct journal *j, struct rt_self *me)
+/* Another than it had last; a new row begins where other processes' cache lines are not. */
+static unsigned borrow_any(struct journal *j, struct rt_self *me)
 {
 	unsigned hint = load_relaxed(&me->row->lane);
 	unsigned first = hint ? hint - 1 : rt_owner_slot(me->owner) * 8 + rt_owner_row(me->owner);
@@ -92,37 +100,73 @@ static unsigned borrow(struct journal *j, struct rt_self *me)
 		}
 }
 
-static void write_records(struct journal *j, const struct journal_tx *tx, _Atomic uint64_t *commit)
+static unsigned borrow(struct journal *j, struct rt_self *me)
 {
-	struct record *r = records(commit);
+	unsigned hint = load_relaxed(&me->row->lane);
 
-	for (unsigned i = 0; i < tx->count; i++) {
-		store_relaxed(&r[i].offset, tx->word[i].offset);
-		store_relaxed(&r[i].value, tx->word[i].value);
-	}
-	dev_persist(j->dev, r, tx->count * sizeof *r);
-	dev_drain(j->dev);
-	step("journal: records");
+	return likely(hint && hint <= j->lanes && take_lane(j, me, hint - 1)) ? hint - 1
+									      : borrow_any(j, me);
 }
 
-/* In the order they were added: readers without a lock may rely on it. */
+/* What was replayed or applied is there, and the lane is clear: it is nobody's. */
+static void give_back(struct journal *j, unsigned lane)
+{
+	if (broken(PF_BREAK_LANE_CLEAR_FENCE))
+		store_release(&j->owners->owner[lane], 0);
+	else
+		dev_drain_and_store(j->dev, &j->owners->owner[lane], 0);
+}
+
+static bool has_sums(const struct journal *j)
+{
+	return j->dev->persist != NULL;
+}
+
+/* In the order they were added: readers without a lock may rely on it. Neighbours in one cache line are written back together. */
 static void apply(struct journal *j, const struct record *r, unsigned count)
 {
-	for (unsigned i = 0; i < count; i++) {
-		_Atomic uint64_t *to = (_Atomic uint64_t *)(j->meta + load_relaxed(&r[i].offset));
+	uint64_t next = count ? load_relaxed(&r->offset) : 0, offset;
 
-		store_release(to, load_relaxed(&r[i].value));
-		dev_persist(j->dev, to, 8);
+	for (unsigned i = 0; i < count; i++) {
+		offset = next;
+		media_word(j->dev, (_Atomic uint64_t *)(j->meta + offset),
+			   load_relaxed(&r[i].value));
+		next = i + 1 < count ? load_relaxed(&r[i + 1].offset) : ~offset;
+		if ((next ^ offset) / 64 && !broken(PF_BREAK_LANE_APPLY_FLUSH))
+			dev_persist(j->dev, j->meta + offset, 8);
 		step("journal: applied one");
 	}
-	dev_drain(j->dev);
+	if (!broken(PF_BREAK_LANE_SECOND_FENCE))
+		dev_drain(j->dev);
 }
 
-static void set_commit(struct journal *j, _Atomic uint64_t *commit, uint64_t value)
+/* The fence that makes it certain is the one that gives the lane back. */
+static void clear(struct journal *j, _Atomic uint64_t *commit)
 {
-	store_release(commit, value);
-	dev_persist(j->dev, commit, 8);
-	dev_drain(j->dev);
+	media_word(j->dev, commit, 0);
+	if (!broken(PF_BREAK_LANE_CLEAR_FLUSH))
+		dev_persist(j->dev, commit, 8);
+	step("journal: cleared");
+}
+
+/* Records and commit word may reach the device in any order: the sum tells. */
+static void write_lane(struct journal *j, const struct journal_tx *tx, _Atomic uint64_t *commit)
+{
+	size_t bytes = tx->count * sizeof(struct record);
+	uint64_t word = tx->count | UNSUMMED;
+
+	media_bytes(j->dev, records(commit), tx->word, bytes);
+	step("journal: records");
+	if (has_sums(j))
+		word = commit_value(tx->word, tx->count, tx->me->owner & 0x7fff);
+	media_word(j->dev, commit, word);
+	if (!broken(PF_BREAK_LANE_COMMIT_FLUSH))
+		dev_persist(j->dev, commit, 8);
+	if (!broken(PF_BREAK_LANE_RECORD_FLUSH))
+		dev_persist(j->dev, records(commit), bytes);
+	if (!broken(PF_BREAK_LANE_FIRST_FENCE))
+		dev_drain(j->dev);
+	step("journal: committed");
 }
 
 void journal_commit(struct journal *j, struct journal_tx *tx)
@@ -135,17 +179,14 @@ void journal_commit(struct journal *j, struct journal_tx *tx)
 	lane = borrow(j, tx->me);
 	commit = commit_word(j, lane);
 	step("journal: lane");
-	write_records(j, tx, commit);
-	set_commit(j, commit,
-		   commit_value(records(commit), tx->count, (unsigned)(tx->me->owner & 0xffff)));
-	step("journal: committed");
-#ifdef PF_BREAK_LANE_CLEAR_FIRST
-	set_commit(j, commit, 0);
-#endif
+	if (broken(PF_BREAK_LANE_APPLY_FIRST))
+		apply(j, (const struct record *)tx->word, tx->count);
+	write_lane(j, tx, commit);
+	if (broken(PF_BREAK_LANE_CLEAR_FIRST))
+		clear(j, commit);
 	apply(j, records(commit), tx->count);
-	set_commit(j, commit, 0);
-	step("journal: cleared");
-	store_release(&j->owners->owner[lane], 0);
+	clear(j, commit);
+	give_back(j, lane);
 	tx->count = 0;
 }
 
@@ -156,7 +197,7 @@ static void replay(struct journal *j, unsigned lane)
 	_Atomic uint64_t *commit = commit_word(j, lane);
 
 	apply(j, records(commit), committed(commit));
-	set_commit(j, commit, 0);
+	clear(j, commit);
 }
 
 /* False: a living row is replaying it. */
@@ -179,7 +220,7 @@ static bool settle_lane(struct journal *j, struct rt_self *me, unsigned lane)
 #endif
 	step("journal: taken over");
 	replay(j, lane);
-	store_release(owner, 0);
+	give_back(j, lane);
 	return true;
 }
 
@@ -266,12 +307,16 @@ int journal_recover(struct journal *j)
 
 		if (!load_relaxed(commit))
 			continue;
+		if (has_sums(j) && load_relaxed(commit) & UNSUMMED)
+			report_violation(&report, "journal",
+					 "lane %u has no checksum, as on a volatile device", lane);
 		if (journal_inspect(commit, lane, j->meta_bytes, lanes_end, &report))
 			replayed++;
 		if (report.violations)
 			return -PF_ECORRUPT;
 		replay(j, lane);
 	}
+	dev_drain(j->dev);
 	return replayed;
 }
 

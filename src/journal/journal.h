@@ -15,7 +15,7 @@
 #ifndef JOURNAL_JOURNAL_H
 #define JOURNAL_JOURNAL_H
 
-#include "dev/dev.h"
+#include "dev/media.h"
 #include "runtime/runtime.h"
 
 #define JOURNAL_WORDS 1000u

@@ -85,7 +85,7 @@ static void initialise(struct layout *l, const struct layout_fill *fill, uint64_
 	if (fill && fill->fill)
 		fill->fill(fill->arg, to, index, PAGE_BYTES * pages);
 	else
-		memset(to, 0, PAGE_BYTES * pages);
+		media_zero(l->pages.dev, to, PAGE_BYTES * pages);
 	dev_persist(l->pages.dev, to, PAGE_BYTES * pages);
 	dev_drain(l->pages.dev);
 	step("allocate: filled");
@@ -214,9 +214,9 @@ static void copy_inline(struct layout *l, uint32_t ino, uint64_t pfn)
 		entry_t e = fs_entry(&l->fs, ino, i, &from);
 
 		if (entry_kind(e) == ENTRY_LEAF)
-			memcpy(to, page_address(&l->pages, from), PAGE_BYTES);
+			media_bytes(l->pages.dev, to, page_address(&l->pages, from), PAGE_BYTES);
 		else
-			memset(to, 0, PAGE_BYTES);
+			media_zero(l->pages.dev, to, PAGE_BYTES);
 	}
 	dev_persist(l->pages.dev, page_address(&l->pages, pfn), INLINE_ENTRIES * PAGE_BYTES);
 	dev_drain(l->pages.dev);

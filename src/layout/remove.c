@@ -192,7 +192,7 @@ static void zero_in_page(struct layout *l, uint32_t ino, uint64_t from, uint64_t
 	if (from >= to || entry_kind(fs_entry(&l->fs, ino, from / PAGE_BYTES, &pfn)) != ENTRY_LEAF)
 		return;
 	page = page_address(&l->pages, pfn);
-	memset(page + from % PAGE_BYTES, 0, to - from);
+	media_zero(l->pages.dev, page + from % PAGE_BYTES, to - from);
 	dev_persist(l->pages.dev, page + from % PAGE_BYTES, to - from);
 }
 

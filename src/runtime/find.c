@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/err.h"
 #include "base/sys.h"
+#include "dev/media.h"
 #include "runtime/attach.h"
 
 void attach_file_name(const uint64_t nonce[2], char name[64])
@@ -94,7 +96,10 @@ bool attach_same_media(const struct rt *rt, const struct rt_header *h)
 
 void attach_write_use(struct rt *rt, struct use_format use)
 {
-	use_write(rt->head, use);
-	dev_persist(rt->dev, (uint8_t *)rt->head + USE_OFFSET, USE_END - USE_OFFSET);
+	void *at = use_seal(rt->head, &use);
+
+	media_bytes(rt->dev, at, &use, sizeof use);
+	if (!broken(PF_BREAK_USE_FLUSH))
+		dev_persist(rt->dev, at, sizeof use);
 	dev_drain(rt->dev);
 }
