@@ -31,6 +31,17 @@ struct operation {
 	bool partly; /* a failed one may have done some of it: reaped a process, filled holes with zeros */
 };
 
+/* So many long names that one more makes the bucket of the directory two. */
+#define FULL_NAMES 12u
+
+static const char *full_name(unsigned i)
+{
+	static char name[300];
+
+	snprintf(name, sizeof name, "full/%0255u", i);
+	return name;
+}
+
 /* ---- operations ------------------------------------------------------------------------------------- */
 
 static void open_a(struct state *s)
@@ -242,6 +253,124 @@ static long run_rename(struct state *s)
 	return pf_rename(s->pool, "sparse", "a", 0);
 }
 
+static long run_mkdir(struct state *s)
+{
+	return pf_mkdir(s->pool, "dir/new", 0755);
+}
+
+static long run_rmdir(struct state *s)
+{
+	return pf_rmdir(s->pool, "dir/sub");
+}
+
+static long run_split(struct state *s)
+{
+	return pf_symlink(s->pool, "sparse", full_name(FULL_NAMES));
+}
+
+static long run_link(struct state *s)
+{
+	return pf_link(s->pool, "a", "dir/second");
+}
+
+static void setup_linked(struct state *s)
+{
+	OK(run_link(s));
+}
+
+static long run_unlink_second(struct state *s)
+{
+	return pf_unlink(s->pool, "dir/second");
+}
+
+static long run_symlink(struct state *s)
+{
+	return pf_symlink(s->pool, "../sparse", "dir/link");
+}
+
+static void setup_symlink(struct state *s)
+{
+	OK(run_symlink(s));
+}
+
+static long run_readlink(struct state *s)
+{
+	return pf_readlink(s->pool, "dir/link", s->bytes, 100);
+}
+
+static long run_unlink_symlink(struct state *s)
+{
+	return pf_unlink(s->pool, "dir/link");
+}
+
+static long run_stat_path(struct state *s)
+{
+	struct pf_stat stat;
+
+	return pf_stat_path(s->pool, "dir/link", 0, &stat);
+}
+
+static long run_access(struct state *s)
+{
+	return pf_access(s->pool, "dir/link", R_OK);
+}
+
+static long run_exchange(struct state *s)
+{
+	return pf_rename(s->pool, "a", "dir", PF_RENAME_EXCHANGE);
+}
+
+static long run_move(struct state *s)
+{
+	return pf_rename(s->pool, "dir", "full/dir", 0);
+}
+
+static long run_move_over(struct state *s)
+{
+	return pf_rename(s->pool, "full", "dir/sub", 0);
+}
+
+static long run_tmpfile(struct state *s)
+{
+	return pf_open(s->pool, "dir", PF_O_RDWR | PF_O_TMPFILE, 0600, &s->other);
+}
+
+static void setup_tmpfile(struct state *s)
+{
+	OK(pf_open(s->pool, "dir", PF_O_RDWR | PF_O_TMPFILE, 0600, &s->file));
+	OK(pf_write(s->file, s->bytes, MIB, 0));
+}
+
+static long run_publish(struct state *s)
+{
+	return pf_link_file(s->file, "dir/published", 0);
+}
+
+static long run_publish_over(struct state *s)
+{
+	return pf_link_file(s->file, "a", PF_LINK_REPLACE);
+}
+
+static long run_open_directory(struct state *s)
+{
+	return pf_open(s->pool, "full", PF_O_DIRECTORY, 0, &s->other);
+}
+
+static void open_directory(struct state *s)
+{
+	OK(pf_open(s->pool, "full", PF_O_DIRECTORY, 0, &s->file));
+}
+
+static long run_readdir(struct state *s)
+{
+	struct pf_entry entry = {.cursor = 0};
+	long rc;
+
+	while ((rc = pf_readdir(s->file, entry.cursor, &entry)) == 1)
+		;
+	return rc;
+}
+
 static int one_file(void *arg, const char *name, const struct pf_stat *stat)
 {
 	(void)arg, (void)name, (void)stat;
@@ -425,6 +554,25 @@ static const struct operation operations[] = {
 	{"stat", open_a, run_stat, NULL, false},
 	{"unlink", NULL, run_unlink, NULL, false},
 	{"rename", NULL, run_rename, NULL, false},
+	{"mkdir", NULL, run_mkdir, NULL, false},
+	{"rmdir", NULL, run_rmdir, NULL, false},
+	{"symlink in a full bucket", NULL, run_split, NULL, false},
+	{"link", NULL, run_link, NULL, false},
+	{"unlink one of two names", setup_linked, run_unlink_second, NULL, false},
+	{"symlink", NULL, run_symlink, NULL, false},
+	{"readlink", setup_symlink, run_readlink, NULL, false},
+	{"unlink a symbolic link", setup_symlink, run_unlink_symlink, NULL, false},
+	{"stat_path", setup_symlink, run_stat_path, NULL, false},
+	{"access", setup_symlink, run_access, NULL, false},
+	{"exchange", NULL, run_exchange, NULL, false},
+	{"move a directory", NULL, run_move, NULL, false},
+	{"move a directory over another", NULL, run_move_over, NULL, false},
+	{"tmpfile", NULL, run_tmpfile, close_other, false},
+	{"close of a tmpfile", setup_tmpfile, run_close, NULL, false},
+	{"link_file", setup_tmpfile, run_publish, NULL, false},
+	{"link_file over a file", setup_tmpfile, run_publish_over, NULL, false},
+	{"open a directory", NULL, run_open_directory, close_other, false},
+	{"readdir", open_directory, run_readdir, NULL, false},
 	{"list", NULL, run_list, NULL, false},
 	{"map", open_a, run_map, undo_map, false},
 	{"map to read", open_a, run_map_read, undo_map, false},
@@ -455,6 +603,11 @@ static void prepare(struct state *s)
 	for (unsigned i = 0; i < 40; i += 3)
 		OK(pf_write(f, s->bytes, PF_PAGE_SIZE, i * PF_PAGE_SIZE));
 	OK(pf_close(f));
+	OK(pf_mkdir(s->pool, "dir", 0755));
+	OK(pf_mkdir(s->pool, "dir/sub", 0755));
+	OK(pf_mkdir(s->pool, "full", 0755));
+	for (unsigned i = 0; i < FULL_NAMES; i++)
+		OK(pf_mkdir(s->pool, full_name(i), 0755));
 }
 
 static void begin(struct state *s)

@@ -1,10 +1,12 @@
 /* See busy.h. */
 #include "busy.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "box.h"
@@ -14,6 +16,9 @@
 #define FILES   12u
 #define PIECE   (3u << 20)
 #define HELD    4u
+#define DIRS    4u
+
+#define PATH_SIZE 32 /* of paths here */
 
 static const char *path;
 
@@ -47,10 +52,45 @@ static bool expected(long rc)
 		allow_rc;                                                                        \
 	})
 
-/* Two names for each content. */
-static void name_of(char *name, unsigned id, bool second)
+/* What changing names may fail with besides. */
+static bool expected_of_names(long rc)
 {
-	snprintf(name, 16, "%c%u", second ? 'b' : 'a', id);
+	return expected(rc) || rc == -PF_EFILEEXISTS || rc == -PF_ENOTDIR || rc == -PF_EISDIR ||
+	       rc == -PF_ENOTEMPTY || rc == -PF_ELOOP || rc == -PF_ENOINODES || rc == -EINVAL;
+}
+
+#define ALLOW_NAMES(x)                                                                           \
+	__extension__({                                                                          \
+		long allow_rc = (long)(x);                                                       \
+		if (!expected_of_names(allow_rc))                                                \
+			test_fail(__FILE__, __LINE__, "%s: %ld %s", #x, allow_rc, pf_message()); \
+		allow_rc;                                                                        \
+	})
+
+/* A directory that may be there or not, with a '/' after it: the root, one in it, one in that, or what a link leads to. */
+static void some_directory(struct worker *w, char *name)
+{
+	unsigned first = (unsigned)test_below(&w->chance, DIRS);
+
+	*name = 0;
+	switch (test_below(&w->chance, 6)) {
+	case 0:
+		snprintf(name, 16, "d%u/d%u/", first, (unsigned)test_below(&w->chance, DIRS));
+		break;
+	case 1:
+		snprintf(name, 16, "l%u/", first);
+		break;
+	case 2:
+	case 3:
+		snprintf(name, 16, "d%u/", first);
+	}
+}
+
+/* Two names for each content, in some directories. */
+static void name_of(struct worker *w, char *name, unsigned id, bool second)
+{
+	some_directory(w, name);
+	snprintf(name + strlen(name), 16, "%c%u", second ? 'b' : 'a', id);
 }
 
 static void verify(struct worker *w, const uint8_t *bytes, size_t length, unsigned id,
@@ -134,11 +174,83 @@ static void hold_file(struct worker *w, pf_file *file, unsigned id)
 				  &w->held[slot].pin));
 }
 
+/* Written whole before anybody sees it. */
+static void publish(struct worker *w, const char *name, unsigned id)
+{
+	uint64_t length = some_length(w);
+	char dir[PATH_SIZE];
+	pf_file *file;
+
+	some_directory(w, dir);
+	if (ALLOW_NAMES(pf_open(w->pool, *dir ? dir : "/", PF_O_RDWR | PF_O_TMPFILE, 0600, &file)) <
+	    0)
+		return;
+	pattern_fill(w->bytes, length, id, 0);
+	ALLOW(pf_write(file, w->bytes, length, 0));
+	ALLOW_NAMES(pf_link_file(file, name, test_below(&w->chance, 2) ? PF_LINK_REPLACE : 0));
+	ALLOW(pf_close(file));
+}
+
+static void change_files(struct worker *w, const char *name, const char *other, unsigned id)
+{
+	switch (test_below(&w->chance, 5)) {
+	case 0:
+		ALLOW_NAMES(pf_rename(w->pool, name, other, 0));
+		break;
+	case 1:
+		ALLOW_NAMES(pf_rename(w->pool, name, other, PF_RENAME_EXCHANGE));
+		break;
+	case 2:
+		ALLOW_NAMES(pf_link(w->pool, name, other));
+		break;
+	case 3:
+		ALLOW_NAMES(pf_unlink(w->pool, name));
+		break;
+	default:
+		publish(w, name, id);
+	}
+}
+
+struct clearing {
+	struct worker *worker;
+	const char *dir;
+};
+
+static int clear_one(void *arg, const char *name, const struct pf_stat *stat)
+{
+	const struct clearing *in = arg;
+	struct clearing below = {in->worker, NULL};
+	pf_pool *pool = in->worker->pool;
+	char inside[PF_PATH_MAX + 1];
+
+	if (snprintf(inside, sizeof inside, "%s/%s", in->dir, name) >= (int)sizeof inside)
+		return 0;
+	below.dir = inside;
+	if (S_ISDIR(stat->mode)) {
+		ALLOW_NAMES(pf_list(pool, inside, clear_one, &below));
+		ALLOW_NAMES(pf_rmdir(pool, inside));
+	} else {
+		ALLOW_NAMES(pf_unlink(pool, inside));
+	}
+	return 0;
+}
+
+/* Directories go into one another until none is in sight: all of them, when there are too many. */
+static void clear_all(struct worker *w)
+{
+	struct clearing root = {w, ""};
+
+	ALLOW_NAMES(pf_list(w->pool, "/", clear_one, &root));
+}
+
 static void use_file(struct worker *w, const char *name, unsigned id)
 {
 	pf_file *file;
+	long rc = ALLOW_NAMES(pf_open(w->pool, name, PF_O_RDWR | PF_O_CREATE, 0600, &file));
 
-	if (ALLOW(pf_open(w->pool, name, PF_O_RDWR | PF_O_CREATE, 0600, &file)) < 0)
+	if (rc == -PF_ENOINODES)
+		clear_all(w);
+	if (rc < 0)
 		return;
 	for (unsigned n = (unsigned)test_below(&w->chance, 4) + 1; n > 0; n--)
 		switch (test_below(&w->chance, 4)) {
@@ -154,22 +266,71 @@ static void use_file(struct worker *w, const char *name, unsigned id)
 	ALLOW(pf_close(file));
 }
 
+static void read_directory(struct worker *w, const char *name)
+{
+	struct pf_entry entry = {.cursor = 0};
+	pf_file *file;
+
+	if (ALLOW_NAMES(pf_open(w->pool, name, PF_O_DIRECTORY, 0, &file)) < 0)
+		return;
+	while (ALLOW_NAMES(pf_readdir(file, entry.cursor, &entry)) == 1)
+		must(*entry.name && strlen(entry.name) < 4 && entry.inode);
+	ALLOW(pf_close(file));
+}
+
+static void change_directories(struct worker *w)
+{
+	char name[PATH_SIZE], other[PATH_SIZE], target[PATH_SIZE];
+	unsigned number = (unsigned)test_below(&w->chance, DIRS);
+
+	some_directory(w, name);
+	snprintf(name + strlen(name), 4, "d%u", number);
+	some_directory(w, other);
+	snprintf(other + strlen(other), 4, "d%u", (unsigned)test_below(&w->chance, DIRS));
+	snprintf(target, sizeof target, "l%u", number);
+	switch (test_below(&w->chance, 8)) {
+	case 0:
+	case 1:
+		ALLOW_NAMES(pf_mkdir(w->pool, name, 0700));
+		break;
+	case 2:
+		ALLOW_NAMES(pf_rmdir(w->pool, name));
+		break;
+	case 3:
+		ALLOW_NAMES(pf_rename(w->pool, name, other, 0));
+		break;
+	case 4:
+		ALLOW_NAMES(pf_rename(w->pool, name, other, PF_RENAME_EXCHANGE));
+		break;
+	case 5:
+		ALLOW_NAMES(pf_symlink(w->pool, name, target));
+		break;
+	case 6:
+		ALLOW_NAMES(pf_unlink(w->pool, target));
+		break;
+	default:
+		read_directory(w, name);
+	}
+}
+
 static void one_thing(struct worker *w)
 {
 	unsigned id = (unsigned)test_below(&w->chance, FILES);
-	char name[16], other[16];
+	char name[PATH_SIZE], other[PATH_SIZE];
 	bool second = test_below(&w->chance, 2);
 
-	name_of(name, id, second);
-	name_of(other, id, !second);
-	switch (test_below(&w->chance, 8)) {
+	name_of(w, name, id, second);
+	name_of(w, other, id, !second);
+	switch (test_below(&w->chance, 9)) {
 	case 0:
-		ALLOW(pf_rename(w->pool, name, other, 0));
-		break;
 	case 1:
-		ALLOW(pf_unlink(w->pool, name));
+		change_files(w, name, other, id);
 		break;
 	case 2:
+	case 3:
+		change_directories(w);
+		break;
+	case 4:
 		ALLOW(pf_reap(w->pool));
 		break;
 	default:
