@@ -1,134 +1,234 @@
 /*
- * Names are what a simple model says: create, rename, replace, unlink, with long chains and numbers that go round; a lookup without a lock
- * never says "not there" of a name that is there, whoever renames meanwhile.
+ * Names are what a slow model says: adding, finding, removing, replacing and reading, with names of every length, until the trie has several
+ * levels, with names of one hash; numbers of inodes go round. A lookup without a lock never says "not there" of a name that is there, and a
+ * reader without a lock sees all that stays, whoever changes the directory meanwhile.
  */
 /* test: suite=short timeout=120 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <pthread.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "box.h"
 #include "test.h"
 
-#define NAMES 200u
+#define NAMES 1500u
 
 static struct box box;
 static struct test_random chance;
 static uint32_t model[NAMES]; /* inode of each name; 0: none */
 static unsigned files;
+static uint32_t dir;
 
-static const char *name_of(unsigned n)
+/* From 4 to 255 bytes, none a part of another up to its end; some of all bytes that a name may have. */
+static size_t name_of(unsigned n, char *name)
 {
-	static _Thread_local char name[2][300];
-	static _Thread_local unsigned turn;
-	char *text = name[turn++ % 2];
+	size_t length = n % 5 == 0 ? 255 - n % 8 : 4 + n % 60;
 
-	/* Some share a prefix of many words, some are of the longest length. */
-	snprintf(
-		text, 300, "%.*s%u", n % 7 == 0 ? 252 : (int)(n % 40),
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-		n);
-	return text;
+	for (size_t i = 0; i < length; i++) {
+		name[i] = (char)(n % 3 ? 'a' : 1 + (n * 7 + i * 31) % 255);
+		if (name[i] == '/')
+			name[i] = 'x';
+	}
+	name[length] = 0;
+	snprintf(name + length - 4, 5, "%04x", n);
+	return length;
 }
 
-static void one_step(void)
+/* ---- changes of a directory, as fs/names.c makes them ------------------------------------------------- */
+
+static uint32_t create(struct box *at, uint32_t in, const char *name)
 {
-	unsigned a = (unsigned)test_below(&chance, NAMES), b = (unsigned)test_below(&chance, NAMES);
+	return box_make_inode(at, in, name, S_IFREG | 0600, NULL);
+}
 
-	if (!model[a]) {
-		int64_t ino = fs_create(&box.fs, box.me, name_of(a), 0600, 5, 6);
+static void remove_all(struct box *at, uint32_t in, const char *name)
+{
+	uint32_t ino = box_find(at, in, name);
 
-		must(ino > 0);
-		for (unsigned i = 0; i < NAMES; i++)
-			must(model[i] != (uint32_t)ino);
-		model[a] = (uint32_t)ino;
-		files++;
-	} else if (a == b || test_below(&chance, 3) == 0) {
-		fs_unlink(&box.fs, box.me, model[a]);
-		box_evict(&box, model[a]);
-		model[a] = 0;
+	box_unlink(at, in, name);
+	box_evict(at, ino);
+}
+
+static void rename_over(unsigned a, unsigned b, bool exchange)
+{
+	char from[256], to[256];
+	struct fs_rename r = {.from_dir = dir,
+			      .to_dir = dir,
+			      .from = from,
+			      .to = to,
+			      .exchange = exchange};
+
+	r.from_length = name_of(a, from);
+	r.to_length = name_of(b, to);
+	must_be(fs_rename(&box.fs, box.me, &r), 0);
+}
+
+static void rename_one(unsigned a, unsigned b)
+{
+	uint32_t lost = model[b];
+
+	rename_over(a, b, false);
+	model[b] = model[a];
+	model[a] = 0;
+	if (lost) {
+		box_evict(&box, lost);
 		files--;
-	} else {
-		fs_rename(&box.fs, box.me, model[a], name_of(b), model[b]);
-		if (model[b]) {
-			box_evict(&box, model[b]);
-			files--;
-		}
-		model[b] = model[a];
-		model[a] = 0;
 	}
 }
 
-static int count_one(void *arg, uint32_t ino, const struct inode_attr *attr)
+/* For most of the time more names come than go. */
+static void one_step(bool growing)
 {
-	unsigned *seen = arg;
+	unsigned a = (unsigned)test_below(&chance, NAMES), b = (unsigned)test_below(&chance, NAMES);
+	char name[256];
 
-	for (unsigned i = 0; i < NAMES; i++)
-		if (model[i] == ino) {
-			must(!strcmp(name_of(i), attr->name));
-			++*seen;
-			return 0;
+	name_of(a, name);
+	if (!model[a]) {
+		model[a] = create(&box, dir, name);
+		files++;
+	} else if (test_below(&chance, growing ? 8 : 1) == 0) {
+		remove_all(&box, dir, name);
+		model[a] = 0;
+		files--;
+	} else if (a != b && test_below(&chance, 3)) {
+		rename_one(a, b);
+	} else if (a != b && model[b]) {
+		uint32_t was = model[a];
+
+		rename_over(a, b, true);
+		model[a] = model[b];
+		model[b] = was;
+	}
+}
+
+/* ---- comparing ---------------------------------------------------------------------------------------- */
+
+static void compare_lookups(void)
+{
+	for (unsigned i = 0; i < NAMES; i++) {
+		struct fs_place place;
+		bool sure = false;
+		char name[256];
+		size_t length = name_of(i, name);
+		uint32_t igen;
+
+		must_be(fs_dir_lookup(&box.fs, dir, name, length, &igen, &sure), model[i]);
+		must(sure);
+		must_be(fs_dir_find(&box.fs, dir, name, length, &place), model[i] != 0);
+		if (!model[i])
+			continue;
+		must_be(igen, fs_generation(&box.fs, model[i]));
+		must(place.name.ino == model[i] && place.name.igen == igen);
+		must(place.name.length == length && !strcmp(place.name.name, name));
+	}
+}
+
+/* Reading gives each name once, with rising keys. */
+static void compare_reading(void)
+{
+	struct dir_name names[FS_DIR_READ];
+	uint64_t key = 0, last = 0;
+	unsigned seen = 0;
+	char name[256];
+	bool sure;
+
+	while (key < 1ull << DIR_KEY_BITS) {
+		unsigned n = fs_dir_read(&box.fs, dir, key, names, &key, &sure);
+
+		must(sure);
+		for (unsigned i = 0; i < n; i++) {
+			unsigned which =
+				(unsigned)strtoul(names[i].name + names[i].length - 4, NULL, 16);
+
+			must(names[i].key > last && names[i].key < key);
+			last = names[i].key;
+			must(which < NAMES && model[which] == names[i].ino);
+			name_of(which, name);
+			must(!strcmp(name, names[i].name));
+			seen++;
 		}
-	test_fail(__FILE__, __LINE__, "inode %u is listed", ino);
+	}
+	must_be(seen, files);
 }
 
 static void compare(void)
 {
-	unsigned seen = 0;
-
-	for (unsigned i = 0; i < NAMES; i++) {
-		bool sure = false;
-
-		must_be(fs_lookup(&box.fs, name_of(i), &sure), model[i]);
-		must(sure);
-	}
-	must_be(fs_list(&box.fs, count_one, &seen), 0);
-	must_be(seen, files);
-	must_be(fs_inodes_free(&box.fs), box.super.inodes - 1 - files);
+	compare_lookups();
+	compare_reading();
+	must_be(fs_size(&box.fs, dir), files);
 }
 
 static void against_model(void)
 {
-	for (unsigned i = 0; i < 4000; i++) {
-		one_step();
-		if (i % 100 == 0)
+	dir = box_make_inode(&box, ROOT_INO, "directory", S_IFDIR | 0700, NULL);
+	for (unsigned i = 0; i < 20000; i++) {
+		one_step(i < 15000);
+		if (i % 1000 == 0)
 			compare();
 	}
 	compare();
-	/* Fewer than half of the numbers are in use, so none was added. */
-	must_be(fs_inodes_high(&box.fs), 512);
 	box_check(&box);
 	box_close(&box);
 	box_open(&box);
 	compare();
 }
 
-/* A removed file's record keeps its name until many others were made. */
-static void names_stay(void)
+/* Taken away and evicted, a directory leaves no node. */
+static void emptied(void)
 {
-	struct inode_attr attr;
-	int64_t ino = fs_create(&box.fs, box.me, "kept", 0, 0, 0);
+	uint64_t before;
+	char name[256];
 
-	must(ino > 0);
-	fs_unlink(&box.fs, box.me, (uint32_t)ino);
-	box_evict(&box, (uint32_t)ino);
-	for (unsigned i = 0; i < 100; i++) {
-		char name[16];
-		int64_t other;
-
-		snprintf(name, sizeof name, "other%u", i);
-		other = fs_create(&box.fs, box.me, name, 0, 0, 0);
-		must(other > 0 && other != ino);
-		fs_unlink(&box.fs, box.me, (uint32_t)other);
-		box_evict(&box, (uint32_t)other);
-	}
-	must_be(fs_attr(&box.fs, (uint32_t)ino, &attr), 0);
-	must(attr.state == INODE_FREE && !strcmp(attr.name, "kept"));
+	for (unsigned i = 0; i < NAMES; i++)
+		if (model[i]) {
+			name_of(i, name);
+			remove_all(&box, dir, name);
+			model[i] = 0;
+		}
+	files = 0;
+	compare();
+	before = load_relaxed(&box.fs.shared->nodes_free);
+	must(entry_kind(load_relaxed(&box.fs.inodes[dir].root)) == ENTRY_TABLE);
+	remove_all(&box, ROOT_INO, "directory");
+	must(load_relaxed(&box.fs.shared->nodes_free) > before + 10);
+	box_check(&box);
 }
+
+/* ---- places that keys are not spread over ---------------------------------------------------------------- */
+
+/* Names whose keys begin with `bits` zeros, so that all are in the first bucket until it is split below `bits`. */
+static void deep(unsigned bits, unsigned count)
+{
+	uint32_t deep_dir = box_make_inode(&box, ROOT_INO, "deep", S_IFDIR | 0700, NULL);
+	char(*names)[16] = calloc(count, sizeof *names);
+	unsigned n = 0, depth = 0;
+	entry_t e;
+
+	must(names);
+	for (unsigned long i = 0; n < count; i++) {
+		int length = snprintf(names[n], sizeof names[n], "%lx", i);
+
+		if (dir_hash(box.super.uuid, names[n], (size_t)length) >> (DIR_KEY_BITS - bits))
+			continue;
+		create(&box, deep_dir, names[n]);
+		must(box_find(&box, deep_dir, names[n]));
+		n++;
+	}
+	e = load_relaxed(&box.fs.inodes[deep_dir].root);
+	for (; entry_kind(e) == ENTRY_TABLE; depth++)
+		e = load_relaxed((_Atomic uint64_t *)(box.fs.nodes + entry_target(e) * PAGE_BYTES));
+	must(depth >= 2);
+	box_check(&box);
+	for (unsigned i = 0; i < count; i++)
+		remove_all(&box, deep_dir, names[i]);
+	remove_all(&box, ROOT_INO, "deep");
+	box_check(&box);
+	free(names);
+}
+
+/* ---- numbers ------------------------------------------------------------------------------------------ */
 
 /* Until the last number, each once; then the error, and after one is free, that one. */
 static void all_numbers(void)
@@ -136,28 +236,26 @@ static void all_numbers(void)
 	struct box old = box;
 	uint32_t last = 0;
 	unsigned n = 0;
+	char name[16];
 
 	memset(&box, 0, sizeof box);
-	box_make(&box, 16 << 20, 1500, 0);
+	box_make(&box, 32 << 20, 1500, 0);
 	box_open(&box);
 	for (;; n++) {
-		char name[16];
-		int64_t ino;
+		int64_t ino = fs_pick(&box.fs, box.me);
 
-		snprintf(name, sizeof name, "n%u", n);
-		ino = fs_create(&box.fs, box.me, name, 0, 0, 0);
 		if (ino < 0) {
 			must_be(ino, -PF_ENOINODES);
 			break;
 		}
-		last = (uint32_t)ino;
+		snprintf(name, sizeof name, "n%u", n);
+		last = create(&box, ROOT_INO, name);
 	}
-	must_be(n, box.super.inodes - 1);
+	must_be(n, box.super.inodes - 2); /* all but 0 and the root directory */
 	must_be(fs_inodes_free(&box.fs), 0);
 	box_check(&box);
-	fs_unlink(&box.fs, box.me, last - 700);
 	box_evict(&box, last - 700);
-	must_be(fs_create(&box.fs, box.me, "again", 0, 0, 0), last - 700);
+	must_be(create(&box, ROOT_INO, "again"), last - 700);
 	box_check(&box);
 	box_end(&box);
 	box = old;
@@ -165,76 +263,129 @@ static void all_numbers(void)
 
 /* ---- lookups meanwhile ------------------------------------------------------------------------------- */
 
-static _Atomic bool stop;
-static unsigned long unsure, looked;
+#define STAYING 40u
 
-/* "home" is always there; it only changes which inode has it. */
-static void *look(void *arg)
+static size_t staying_name(unsigned n, char *name)
 {
-	bool *wrong = arg;
+	return (size_t)snprintf(name, 256, "stays%u", n);
+}
 
-	while (!load_relaxed(&stop)) {
-		bool sure = false;
-		uint32_t ino = fs_lookup(&box.fs, "home", &sure);
+/* "home" is always there; it only changes which inode has it. So are those that stay, each with its own. */
+static int change(void *arg)
+{
+	struct fs_rename r = {.from_dir = ROOT_INO,
+			      .to_dir = ROOT_INO,
+			      .from = "other",
+			      .to = "home",
+			      .from_length = 5,
+			      .to_length = 4};
+	int *gate = arg;
+	uint32_t home;
+	char name[256];
 
-		if (!ino && sure)
-			*wrong = true;
-		unsure += !sure;
-		looked++;
+	box_open(&box);
+	home = box_find(&box, ROOT_INO, "home");
+	for (unsigned n = 0; !test_gate_try(*gate); n++) {
+		/* Buckets come, are split, and go. */
+		if (n % 2000 == 0)
+			for (unsigned i = 0; i < 200; i++) {
+				snprintf(name, sizeof name, "more%u", i);
+				if (n % 4000)
+					remove_all(&box, ROOT_INO, name);
+				else
+					create(&box, ROOT_INO, name);
+			}
+		create(&box, ROOT_INO, "other");
+		must_be(fs_rename(&box.fs, box.me, &r), 0);
+		box_evict(&box, home);
+		home = box_find(&box, ROOT_INO, "home");
+		must(home);
 	}
-	return NULL;
+	box_close(&box);
+	return 0;
+}
+
+struct tally {
+	unsigned long looked, unsure, read;
+};
+
+static void look_once(struct tally *t, const uint32_t *inos)
+{
+	unsigned n = (unsigned)test_below(&chance, STAYING);
+	char name[256];
+	size_t length = staying_name(n, name);
+	uint32_t igen, ino;
+	bool sure = false;
+
+	ino = fs_dir_lookup(&box.fs, ROOT_INO, "home", 4, &igen, &sure);
+	must(ino || !sure);
+	t->unsure += !sure;
+	ino = fs_dir_lookup(&box.fs, ROOT_INO, name, length, &igen, &sure);
+	must(sure ? ino == inos[n] : !ino);
+	ino = fs_dir_lookup(&box.fs, ROOT_INO, "never", 5, &igen, &sure);
+	must(!ino);
+	t->looked++;
+}
+
+/* One whole reading, as often as it takes. */
+static void read_once(struct tally *t)
+{
+	struct dir_name names[FS_DIR_READ];
+	uint64_t key = 0, next = 0, last = 0;
+	unsigned staying = 0;
+
+	while (key < 1ull << DIR_KEY_BITS) {
+		bool sure = false;
+		unsigned n = fs_dir_read(&box.fs, ROOT_INO, key, names, &next, &sure);
+
+		if (!sure)
+			continue;
+		for (unsigned i = 0; i < n; i++) {
+			must(names[i].key >= key && names[i].key > last);
+			last = names[i].key;
+			staying += !strncmp(names[i].name, "stays", 5);
+		}
+		must(next > key);
+		key = next;
+	}
+	must_be(staying, STAYING);
+	t->read++;
 }
 
 static void meanwhile(void)
 {
-	int64_t a = fs_create(&box.fs, box.me, "home", 0, 0, 0);
-	bool wrong = false;
-	pthread_t thread;
+	uint32_t inos[STAYING];
+	int stop = test_gate();
+	struct tally t = {0};
+	char name[256];
+	pid_t pid;
 
-	must(a > 0);
-	must(pthread_create(&thread, NULL, look, &wrong) == 0);
-	for (unsigned n = 0; test_time_left(0.8) || n < 1000; n++) {
-		int64_t b = fs_create(&box.fs, box.me, "other", 0, 0, 0);
-
-		must(b > 0);
-		fs_rename(&box.fs, box.me, (uint32_t)b, "home", (uint32_t)a);
-		box_evict(&box, (uint32_t)a);
-		a = b;
+	for (unsigned i = 0; i < STAYING; i++) {
+		staying_name(i, name);
+		inos[i] = create(&box, ROOT_INO, name);
 	}
-	store_relaxed(&stop, true);
-	pthread_join(thread, NULL);
-	printf("%lu lookups, %lu unsure\n", looked, unsure);
-	must(!wrong && looked);
-}
-
-static void checked_names(void)
-{
-	char name[300];
-
-	memset(name, 'n', sizeof name);
-	name[255] = 0;
-	must_be(fs_name_check(name), 255);
-	name[255] = 'n';
-	name[256] = 0;
-	must_be(fs_name_check(name), -PF_ENAME);
-	must_be(fs_name_check(""), -PF_ENAME);
-	must_be(fs_name_check("."), -PF_ENAME);
-	must_be(fs_name_check(".."), -PF_ENAME);
-	must_be(fs_name_check("a/b"), -PF_ENAME);
-	must_be(fs_name_check("..."), 3);
-	must_be(fs_name_check("\xff\n"), 2);
+	create(&box, ROOT_INO, "home");
+	pid = test_fork(change, &stop);
+	do {
+		for (unsigned i = 0; i < 1000; i++)
+			look_once(&t, inos);
+		read_once(&t);
+	} while (test_time_left(0.8));
+	test_gate_open(stop);
+	must_be(test_wait(pid, TEST_PATIENCE), 0);
+	printf("%lu lookups, %lu unsure, read %lu times\n", t.looked, t.unsure, t.read);
+	must(t.looked > t.unsure && t.read);
 }
 
 int main(void)
 {
 	test_dir();
 	chance.state = test_seed();
-	checked_names();
-	box_make(&box, 16 << 20, 0, 0);
-	must(box.super.names == 1024);
+	box_make(&box, 64 << 20, 4000, 0);
 	box_open(&box);
 	against_model();
-	names_stay();
+	emptied();
+	deep(12, 200);
 	all_numbers();
 	meanwhile();
 	box_check(&box);

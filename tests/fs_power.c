@@ -92,6 +92,28 @@ static void change_map(uint32_t ino)
 	box_cut(&box, ino, index, test_below(&chance, 2) ? 1 : end - index);
 }
 
+static void rename_file(const char *from, const char *to)
+{
+	struct fs_rename r = {.from_dir = ROOT_INO,
+			      .to_dir = ROOT_INO,
+			      .from = from,
+			      .to = to,
+			      .from_length = strlen(from),
+			      .to_length = strlen(to)};
+
+	must_be(fs_rename(&box.fs, box.me, &r), 0);
+}
+
+static const char *name_of(uint32_t ino)
+{
+	static char path[2][PF_PATH_MAX + 1];
+	static unsigned turn;
+
+	turn ^= 1;
+	must(fs_path(&box.fs, ino, fs_generation(&box.fs, ino), path[turn], sizeof path[turn]));
+	return path[turn];
+}
+
 static void remove_file(unsigned n)
 {
 	uint64_t index = 0;
@@ -118,12 +140,9 @@ static void one_operation(void)
 	else if (test_below(&chance, 4))
 		change_map(inos[n]);
 	else if (test_below(&chance, 2))
-		fs_rename(&box.fs, box.me, inos[n], name, 0);
+		rename_file(name_of(inos[n]), name);
 	else if (inos[other] && test_below(&chance, 2)) {
-		struct inode_attr attr;
-
-		must_be(fs_attr(&box.fs, inos[other], &attr), 0);
-		fs_rename(&box.fs, box.me, inos[n], attr.name, inos[other]);
+		rename_file(name_of(inos[n]), name_of(inos[other]));
 		remove_file(other);
 	} else
 		remove_file(n);

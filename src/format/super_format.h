@@ -32,7 +32,7 @@
 #define POOL_BYTES_MAX (1ull << 50)
 #define LANES          256u
 #define LANE_BYTES     16384u
-#define INODE_BYTES    512u
+#define INODE_BYTES    256u
 #define INODES_MIN     1024u
 #define INODES_MAX     (1u << 24)
 

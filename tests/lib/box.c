@@ -233,9 +233,7 @@ void box_reap(struct box *box)
 			continue;
 		journal_settle(&box->fs.journal, box->me, true);
 		for (uint32_t ino = 1; ino < fs_inodes_high(&box->fs); ino++)
-			if (load_acquire(&box->fs.inodes[ino].crc) ||
-			    load_acquire(&box->fs.inodes[ino].state))
-				settle_inode(box, ino);
+			settle_inode(box, ino);
 		rt_slot_free(box->me, s);
 		rt_reap_unlock(box->me, s);
 	}
