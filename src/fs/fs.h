@@ -109,7 +109,7 @@ bool fs_is_directory(struct fs *fs, uint32_t ino);
 uint32_t fs_parent(struct fs *fs, uint32_t ino);
 /* Each word as it is at some moment. */
 void fs_owner(struct fs *fs, uint32_t ino, uint32_t *mode, uint32_t *uid, uint32_t *gid);
-/* Adds the changed attributes to a transaction. Inode lock. */
+/* Adds the changed attributes to a transaction, once for each inode. Inode lock. */
 void fs_attr_set(struct fs *fs, struct journal_tx *tx, uint32_t ino, const struct inode_attr *attr);
 
 /* Handle records that name this inode, of every process that is alive or not yet reaped. */

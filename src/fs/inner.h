@@ -54,6 +54,9 @@ int inner_fill_states(struct fs *fs, uint32_t from, uint32_t to);
 /* names.c: the root directory of a new file system. */
 void inner_make_root(struct dev *dev, struct inode_format *inodes, uint32_t uid, uint32_t gid);
 
+/* inode.c: what a record says that is free, and remembers for whoever asks what it was. */
+void inner_attr_free(struct inode_attr *attr);
+
 /* node.c */
 /* The node bitmap's lock, repaired if its owner died: 0, or an error of rt_lock(). */
 int inner_lock_meta(struct fs *fs, struct rt_self *me);

@@ -53,7 +53,7 @@ void fs_owner(struct fs *fs, uint32_t ino, uint32_t *mode, uint32_t *uid, uint32
 
 static void set_word(struct fs *fs, struct journal_tx *tx, _Atomic uint64_t *at, uint64_t value)
 {
-	if (journal_load(&fs->journal, tx, at) != value)
+	if (load_relaxed(at) != value)
 		journal_word(&fs->journal, tx, at, value);
 }
 
@@ -204,6 +204,13 @@ static int free_nodes(struct fs *fs, struct rt_self *me, uint32_t ino,
 	return rc == 0 && attr->xattr ? inner_xattr_free(fs, me, ino) : rc;
 }
 
+void inner_attr_free(struct inode_attr *attr)
+{
+	attr->state = INODE_FREE;
+	attr->flags = attr->mode = attr->link_crc = 0;
+	attr->size = 0;
+}
+
 static void commit_free(struct fs *fs, struct rt_self *me, uint32_t ino, struct inode_attr *attr)
 {
 	struct journal_tx tx;
@@ -211,9 +218,7 @@ static void commit_free(struct fs *fs, struct rt_self *me, uint32_t ino, struct 
 	journal_begin(&tx, me);
 	for (unsigned i = 0; i < INLINE_ENTRIES && (attr->mode & S_IFMT) == S_IFLNK; i++)
 		set_word(fs, &tx, &fs->inodes[ino].inlined[i], 0);
-	attr->state = INODE_FREE;
-	attr->flags = attr->mode = attr->link_crc = 0;
-	attr->size = 0;
+	inner_attr_free(attr);
 	fs_attr_set(fs, &tx, ino, attr);
 	journal_commit(&fs->journal, &tx);
 }

@@ -25,6 +25,7 @@ struct change {
 	uint64_t now;
 	struct {
 		uint32_t ino;
+		bool entries; /* a directory whose entries change */
 		struct inode_attr attr;
 	} of[CHANGE_MAX];
 	struct journal_tx tx;
@@ -50,6 +51,7 @@ static struct inode_attr *attr_of(struct change *c, uint32_t ino)
 			return &c->of[i].attr;
 	CHECK(i < CHANGE_MAX);
 	c->of[i].ino = ino;
+	c->of[i].entries = false;
 	c->count++;
 	rc = fs_attr(c->fs, ino, &c->of[i].attr);
 	if (rc < 0)
@@ -64,18 +66,23 @@ static bool is_directory(const struct inode_attr *attr)
 
 static int commit(struct change *c)
 {
-	for (unsigned i = 0; i < c->count && c->rc == 0; i++)
+	for (unsigned i = 0; i < c->count && c->rc == 0; i++) {
+		if (c->of[i].attr.state == INODE_FREE)
+			inner_attr_free(&c->of[i].attr);
 		fs_attr_set(c->fs, &c->tx, c->of[i].ino, &c->of[i].attr);
+	}
 	if (c->rc < 0)
 		return c->rc;
 	for (unsigned i = 0; i < c->count; i++)
-		if (is_directory(&c->of[i].attr))
+		if (c->of[i].entries)
 			fs_dir_begin(c->fs, c->of[i].ino);
 	journal_commit(&c->fs->journal, &c->tx);
 	step("names: changed");
 	for (unsigned i = 0; i < c->count; i++)
-		if (is_directory(&c->of[i].attr))
+		if (c->of[i].entries)
 			fs_dir_end(c->fs, c->of[i].ino);
+		else if (c->of[i].attr.state == INODE_FREE)
+			fs_note_use(c->fs, c->of[i].ino);
 	return 0;
 }
 
@@ -84,6 +91,8 @@ static void count(struct change *c, uint32_t dir, int entries, int directories)
 {
 	struct inode_attr *attr = attr_of(c, dir);
 
+	for (unsigned i = 0; i < c->count; i++)
+		c->of[i].entries |= c->of[i].ino == dir;
 	attr->size += (uint64_t)entries;
 	attr->nlink += (unsigned)directories;
 	attr->mtime = attr->ctime = c->now;
@@ -109,6 +118,16 @@ static void add_entry(struct change *c, uint32_t dir, const char *name, size_t l
 	count(c, dir, 1, is_directory(attr));
 }
 
+/* Nobody has it open, and there is nothing to give back: it can go with its last name. */
+static bool is_empty(struct fs *fs, uint32_t ino)
+{
+	struct inode_format *inode = &fs->inodes[ino];
+
+	return !load_relaxed(&fs_state(fs, ino)->opens) && !load_relaxed(&inode->root) &&
+	       !load_relaxed(&inode->pages) && !load_relaxed(&inode->xattr) &&
+	       fs_type(fs, ino) != S_IFLNK;
+}
+
 /* `ino` has a name less: the one with this key in `dir`. Of the last one it remembers where it was. */
 static void lose_name(struct change *c, uint32_t dir, uint64_t key, uint32_t ino)
 {
@@ -117,7 +136,7 @@ static void lose_name(struct change *c, uint32_t dir, uint64_t key, uint32_t ino
 	attr->nlink = is_directory(attr) ? 0 : attr->nlink - 1;
 	attr->ctime = c->now;
 	if (!attr->nlink)
-		attr->state = INODE_UNNAMED;
+		attr->state = is_empty(c->fs, ino) ? INODE_FREE : INODE_UNNAMED;
 	else if (attr->parent == dir && attr->key == key)
 		attr->parent = 0;
 }
@@ -157,7 +176,9 @@ int fs_make(struct fs *fs, struct rt_self *me, const struct fs_new *new)
 	if (rc < 0)
 		return rc;
 	begin(&c, fs, me);
-	c.of[c.count++].ino = new->ino; /* its old attributes say nothing */
+	c.of[0].ino = new->ino; /* its old attributes say nothing */
+	c.of[0].entries = false;
+	c.count = 1;
 	new_attr(&c, new);
 	if (new->target)
 		c.rc = inner_link_write(fs, &c.tx, new->ino, attr_of(&c, new->ino), new->target);

@@ -39,8 +39,8 @@ void arena_init(struct rt_header *h);
 
 /* record.c: the unused records that earlier processes of our slot left. */
 void record_adopt(struct rt *rt);
-/* Local mutex: back to the free list. */
-void record_keep(struct rt *rt, struct rt_hold *hold);
+/* Local mutex: what the thread kept at hand goes back to the free lists. */
+void record_keep(struct rt_self *me);
 
 /* slot.c */
 int slot_claim(struct rt *rt);

@@ -109,17 +109,29 @@ void rt_hold_put(struct rt_self *me, struct rt_hold *hold)
 
 rt_handle *rt_handle_get(struct rt_self *me)
 {
+	rt_handle *handle = me->free_handle;
+
+	if (likely(handle)) {
+		me->free_handle = NULL;
+		return handle;
+	}
 	return get(me, &me->rt->local->handles, RT_CHUNK_HANDLES, RT_HANDLES);
 }
 
 void rt_handle_put(struct rt_self *me, rt_handle *handle)
 {
-	put(me, &me->rt->local->handles, (void *)handle);
+	if (likely(!me->free_handle))
+		me->free_handle = handle;
+	else
+		put(me, &me->rt->local->handles, (void *)handle);
 }
 
-void record_keep(struct rt *rt, struct rt_hold *hold)
+void record_keep(struct rt_self *me)
 {
-	push(&rt->local->holds, hold);
+	if (me->free_hold)
+		push(&me->rt->local->holds, me->free_hold);
+	if (me->free_handle)
+		push(&me->rt->local->handles, (void *)me->free_handle);
 }
 
 /* Without memory for the list, the records stay unused until the slot's next process. */

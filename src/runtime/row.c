@@ -118,8 +118,7 @@ bool row_release(struct rt_self *me)
 {
 	bool clean = !me->locks && row_clean(me->row);
 
-	if (me->free_hold)
-		record_keep(me->rt, me->free_hold);
+	record_keep(me);
 	if (clean)
 		rt_row_free(me->row);
 	else

@@ -50,6 +50,7 @@ struct rt_self {
 	struct rt_row *row;
 	rt_owner owner;
 	struct rt_hold *free_hold; /* a cache of one, see rt_hold_get() */
+	rt_handle *free_handle;    /* the same of handles */
 	unsigned locks;            /* classes this thread has locked, a bit each */
 	unsigned inode_locks;      /* how many of class RT_LOCK_INODE */
 	struct rt_self *next;
