@@ -2,7 +2,7 @@
  * The table of figures, and a list of {name, unit, ours, peer, peer_value, ratio, spread} in the file named. ratio: how many times better
  * than the peer; spread: (largest - smallest) / median of our rounds, in percent.
  *
- *   bench JSON-FILE
+ *   bench JSON-FILE [SUBJECT...]    tree, files, lookup, rebuild, holds, attach, memory; without one: all
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,37 +23,54 @@ static void make_bed(struct bed *b)
 		die("file");
 }
 
-static void clean_up(void)
-{
-	char path[128];
-
-	snprintf(path, sizeof path, "%s/pool", dir);
-	unlink(path);
-	remove_peers();
-	if (rmdir(dir) < 0)
-		fprintf(stderr, "bench: %s: %s\n", dir, strerror(errno));
-}
-
-int main(int argc, char **argv)
+static void holds(void)
 {
 	struct bed bed;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc != 2 || !mkdtemp(dir))
-		die("usage: bench JSON-FILE");
-	setenv("PINFOLD_RUNTIME_DIR", dir, 1);
-	begin_table();
-	bench_tree();
 	make_peers();
 	make_bed(&bed);
 	bench_references(&bed);
 	bench_truncation(&bed);
 	bench_death(&bed);
-	bench_attach();
-	bench_memory();
 	pf_close(bed.file);
 	pf_pool_close(bed.pool);
-	clean_up();
+	unlink(bed.path);
+	remove_peers();
+}
+
+static void files(void)
+{
+	bench_files(false, "");
+	bench_files(true, "_persistent");
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} subjects[] = {{"tree", bench_tree},       {"files", files}, {"lookup", bench_lookup},
+		{"rebuild", bench_rebuild}, {"holds", holds}, {"attach", bench_attach},
+		{"memory", bench_memory}};
+
+static bool wanted(const char *name, char **names)
+{
+	for (char **n = names; *n; n++)
+		if (!strcmp(*n, name))
+			return true;
+	return !*names;
+}
+
+int main(int argc, char **argv)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc < 2 || !mkdtemp(dir))
+		die("usage: bench JSON-FILE [SUBJECT...]");
+	setenv("PINFOLD_RUNTIME_DIR", dir, 1);
+	begin_table();
+	for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++)
+		if (wanted(subjects[i].name, argv + 2))
+			subjects[i].run();
+	if (rmdir(dir) < 0)
+		fprintf(stderr, "bench: %s: %s\n", dir, strerror(errno));
 	write_table(argv[1]);
 	return 0;
 }
