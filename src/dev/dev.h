@@ -43,6 +43,7 @@ struct dev {
 	void (*persist)(const void *address,
 			size_t length); /* write cache lines back; NULL: nothing to do */
 	void (*drain)(void);            /* fence after persists; NULL: nothing to do */
+	struct media_guard *guard;      /* see media.h; NULL: none */
 	struct dev *next, **link;       /* all devices of this process, for forked children */
 };
 

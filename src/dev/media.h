@@ -25,6 +25,27 @@ struct media_recorder {
 /* NULL: nobody records. Set it while no other thread uses the library. */
 extern const struct media_recorder *media_recorder;
 
+/* Keeps `zone` (bytes of `dev` that this process has mapped writable at this address) read-only between media_end() and media_begin(), from now on: if
+ * PINFOLD_STRAY is 1, and always in builds with checks. -ENOMEM. Not thread-safe, as the next. */
+int media_guard(struct dev *dev, void *zone, uint64_t length);
+/* The zone stays as it is: for who unmaps it. */
+void media_unguard(struct dev *dev);
+void media_guard_open(struct media_guard *guard);
+void media_guard_shut(struct media_guard *guard);
+
+/* Around every store to the metadata zone. They may be nested; any threads may be between them. */
+static inline void media_begin(const struct dev *dev)
+{
+	if (unlikely(dev->guard))
+		media_guard_open(dev->guard);
+}
+
+static inline void media_end(const struct dev *dev)
+{
+	if (unlikely(dev->guard))
+		media_guard_shut(dev->guard);
+}
+
 /* Appears at once, after all earlier stores: lock-free readers may be waiting for it. */
 static inline void media_word(const struct dev *dev, _Atomic uint64_t *at, uint64_t value)
 {

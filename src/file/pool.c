@@ -155,7 +155,9 @@ static int map_media(struct pf_pool *pool, const struct super_format *super)
 	if (rc < 0)
 		return rc;
 	pool->meta = meta;
-	return map_zone(pool, prot, &pool->data);
+	if (!pool->readonly)
+		rc = media_guard(pool->dev, meta, pool->meta_bytes);
+	return rc < 0 ? rc : map_zone(pool, prot, &pool->data);
 }
 
 static void open_layers(struct pf_pool *pool, struct rt *rt, const struct super_format *super)
@@ -238,6 +240,7 @@ static void free_pool(struct pf_pool *pool)
 	unmap_zone(pool, pool->data_read);
 	if (pool->meta)
 		sys_munmap(pool->meta, pool->meta_bytes);
+	media_unguard(pool->dev);
 	dev_close(pool->dev);
 	pthread_mutex_destroy(&pool->mutex);
 	free(pool->groups);

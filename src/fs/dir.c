@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/err.h"
 #include "base/step.h"
 #include "fs/inner.h"
@@ -192,7 +193,8 @@ static entry_t make(struct fs *fs, uint32_t dir, uint64_t first, enum entry_kind
 
 static void commit_node(struct fs *fs, struct rt_self *me, uint32_t dir, struct journal_tx *tx)
 {
-	dev_drain(fs->dev);
+	if (!broken(PF_BREAK_DIR_NODE_FENCE))
+		dev_drain(fs->dev);
 	fs_dir_begin(fs, dir);
 	journal_commit(&fs->journal, tx);
 	fs_dir_end(fs, dir);
@@ -208,8 +210,10 @@ static int64_t new_bucket(struct fs *fs, struct rt_self *me, uint32_t dir, uint6
 	if (node > 0) {
 		struct dir_page *page = bucket_at(fs, (uint64_t)node);
 
+		media_begin(fs->dev);
 		media_word(fs->dev, &page->owner, dir | (uint64_t)fs_generation(fs, dir) << 32);
 		media_word(fs->dev, &page->used, (1ull << DIR_FIRST) - 1);
+		media_end(fs->dev);
 	}
 	return node;
 }
@@ -221,7 +225,8 @@ static int first_bucket(struct fs *fs, struct rt_self *me, uint32_t dir)
 
 	if (node < 0)
 		return (int)node;
-	dev_persist(fs->dev, bucket_at(fs, (uint64_t)node), PAGE_BYTES);
+	if (!broken(PF_BREAK_DIR_BUCKET_FLUSH))
+		dev_persist(fs->dev, bucket_at(fs, (uint64_t)node), PAGE_BYTES);
 	journal_begin(&tx, me);
 	journal_word(&fs->journal, &tx, &fs->inodes[dir].root,
 		     make(fs, dir, 0, ENTRY_LEAF, 0, (uint64_t)node));
@@ -240,11 +245,14 @@ static int deepen(struct fs *fs, struct rt_self *me, uint32_t dir, const struct 
 	node = inner_node_take(fs, me, dir, w->first, w->depth, false);
 	if (node < 0)
 		return (int)node;
+	media_begin(fs->dev);
 	for (unsigned i = 0; i < NODE_ENTRIES; i++)
 		media_word(fs->dev, &inner_node(fs, (uint64_t)node)[i],
 			   make(fs, dir, dir_first_key(w->first, w->depth, i), ENTRY_LEAF, 0,
 				entry_target(w->entry)));
-	dev_persist(fs->dev, (void *)inner_node(fs, (uint64_t)node), PAGE_BYTES);
+	media_end(fs->dev);
+	if (!broken(PF_BREAK_DIR_TABLE_FLUSH))
+		dev_persist(fs->dev, (void *)inner_node(fs, (uint64_t)node), PAGE_BYTES);
 	step("dir: table filled");
 	journal_begin(&tx, me);
 	journal_word(&fs->journal, &tx, w->at,
@@ -290,9 +298,12 @@ static int split(struct fs *fs, struct rt_self *me, uint32_t dir, const struct w
 
 	if (node < 0)
 		return (int)node;
+	media_begin(fs->dev);
 	heads = copy_upper(fs, page, bucket_at(fs, (uint64_t)node), 1ull << (open_bits(w) - 1),
 			   &used);
-	dev_persist(fs->dev, bucket_at(fs, (uint64_t)node), PAGE_BYTES);
+	media_end(fs->dev);
+	if (!broken(PF_BREAK_DIR_SPLIT_FLUSH))
+		dev_persist(fs->dev, bucket_at(fs, (uint64_t)node), PAGE_BYTES);
 	step("dir: bucket filled");
 	journal_begin(&tx, me);
 	for (unsigned s = first; s < first + slots; s++)

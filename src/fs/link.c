@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/broken.h"
 #include "base/crc.h"
 #include "base/err.h"
 #include "base/step.h"
@@ -24,10 +25,13 @@ static int write_long(struct fs *fs, struct journal_tx *tx, uint32_t ino,
 	if (node < 0)
 		return (int)node;
 	to_words(target, attr->size, words, NODE_ENTRIES);
-	for (unsigned i = 0; i < NODE_ENTRIES; i++)
-		media_word(fs->dev, &inner_node(fs, (uint64_t)node)[i], words[i]);
-	dev_persist(fs->dev, (void *)inner_node(fs, (uint64_t)node), PAGE_BYTES);
-	dev_drain(fs->dev);
+	media_begin(fs->dev);
+	media_bytes(fs->dev, (void *)inner_node(fs, (uint64_t)node), words, sizeof words);
+	media_end(fs->dev);
+	if (!broken(PF_BREAK_LINK_FLUSH))
+		dev_persist(fs->dev, (void *)inner_node(fs, (uint64_t)node), PAGE_BYTES);
+	if (!broken(PF_BREAK_LINK_FENCE))
+		dev_drain(fs->dev);
 	step("link: node filled");
 	journal_word(&fs->journal, tx, &fs->inodes[ino].root,
 		     entry_make(ino, attr->generation, LINK_INDEX, ENTRY_LEAF, 0, (uint64_t)node));

@@ -3,6 +3,7 @@
  * look at it: so what they find counts only if they find it again, from the root, when they hold the page. A transaction's words appear in the order they were added: when the inline entries move into a tree, the
  * root appears first.
  */
+#include "base/broken.h"
 #include "base/err.h"
 #include "base/step.h"
 #include "fs/inner.h"
@@ -172,7 +173,8 @@ static void count_pages(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint
 
 static void link_node(struct fs *fs, struct rt_self *me, struct journal_tx *tx)
 {
-	dev_drain(fs->dev);
+	if (!broken(PF_BREAK_MAP_NODE_FENCE))
+		dev_drain(fs->dev);
 	journal_commit(&fs->journal, tx);
 	fs_node_linked(me);
 }
@@ -202,11 +204,14 @@ static int grow(struct fs *fs, struct rt_self *me, uint32_t ino, unsigned level)
 	if (node < 0)
 		return (int)node;
 	entry = inner_node(fs, (uint64_t)node);
+	media_begin(fs->dev);
 	if (root)
 		media_word(fs->dev, &entry[0], root);
 	for (unsigned i = 0; move && i < INLINE_ENTRIES; i++)
 		media_word(fs->dev, &entry[i], load_relaxed(&inode->inlined[i]));
-	dev_persist(fs->dev, (void *)entry, PAGE_BYTES);
+	media_end(fs->dev);
+	if (!broken(PF_BREAK_MAP_ROOT_FLUSH))
+		dev_persist(fs->dev, (void *)entry, PAGE_BYTES);
 	step("map: node filled");
 	journal_begin(&tx, me);
 	journal_word(&fs->journal, &tx, &inode->root,
@@ -228,7 +233,8 @@ static int add_node(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t in
 
 	if (node < 0)
 		return (int)node;
-	dev_persist(fs->dev, (void *)inner_node(fs, (uint64_t)node), PAGE_BYTES);
+	if (!broken(PF_BREAK_MAP_NODE_FLUSH))
+		dev_persist(fs->dev, (void *)inner_node(fs, (uint64_t)node), PAGE_BYTES);
 	journal_begin(&tx, me);
 	journal_word(&fs->journal, &tx, at,
 		     make(fs, ino, first, ENTRY_TABLE, level, (uint64_t)node));
@@ -347,8 +353,11 @@ int fs_entry_move(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t p
 	if (node < 0)
 		return (int)node;
 	entry = inner_node(fs, (uint64_t)node);
+	media_begin(fs->dev);
 	media_word(fs->dev, &entry[0], make(fs, ino, 0, ENTRY_LEAF, BLOCK_ORDER, pfn));
-	dev_persist(fs->dev, (void *)entry, PAGE_BYTES);
+	media_end(fs->dev);
+	if (!broken(PF_BREAK_MAP_MOVE_FLUSH))
+		dev_persist(fs->dev, (void *)entry, PAGE_BYTES);
 	dev_drain(fs->dev);
 	step("map: node filled");
 	journal_word(&fs->journal, tx, &fs->inodes[ino].root,
@@ -405,11 +414,14 @@ static int break_leaf(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64
 
 	if (node < 0)
 		return (int)node;
+	media_begin(fs->dev);
 	for (uint64_t i = first; i < first + BLOCK_PAGES; i++)
 		if (i < index || i >= index + pages)
 			media_word(fs->dev, &inner_node(fs, (uint64_t)node)[i - first],
 				   make(fs, ino, i, kind, BLOCK_ORDER - 1, pfn + (i - first)));
-	dev_persist(fs->dev, (void *)inner_node(fs, (uint64_t)node), PAGE_BYTES);
+	media_end(fs->dev);
+	if (!broken(PF_BREAK_MAP_LEAF_FLUSH))
+		dev_persist(fs->dev, (void *)inner_node(fs, (uint64_t)node), PAGE_BYTES);
 	dev_drain(fs->dev);
 	journal_word(&fs->journal, tx, at, make(fs, ino, first, ENTRY_TABLE, 0, (uint64_t)node));
 	return 0;

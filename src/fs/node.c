@@ -110,7 +110,9 @@ int64_t inner_node_take(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_
 	rt_unlock(me, &fs->shared->meta);
 	if (!node)
 		return err(PF_ENOMETA, "%lu nodes", (unsigned long)fs->super.nodes);
+	media_begin(fs->dev);
 	media_zero(fs->dev, (void *)inner_node(fs, node), PAGE_BYTES);
+	media_end(fs->dev);
 	return (int64_t)node;
 }
 

@@ -179,6 +179,7 @@ void journal_commit(struct journal *j, struct journal_tx *tx)
 	lane = borrow(j, tx->me);
 	commit = commit_word(j, lane);
 	step("journal: lane");
+	media_begin(j->dev);
 	if (broken(PF_BREAK_LANE_APPLY_FIRST))
 		apply(j, (const struct record *)tx->word, tx->count);
 	write_lane(j, tx, commit);
@@ -186,6 +187,7 @@ void journal_commit(struct journal *j, struct journal_tx *tx)
 		clear(j, commit);
 	apply(j, records(commit), tx->count);
 	clear(j, commit);
+	media_end(j->dev);
 	give_back(j, lane);
 	tx->count = 0;
 }
@@ -196,8 +198,10 @@ static void replay(struct journal *j, unsigned lane)
 {
 	_Atomic uint64_t *commit = commit_word(j, lane);
 
+	media_begin(j->dev);
 	apply(j, records(commit), committed(commit));
 	clear(j, commit);
+	media_end(j->dev);
 }
 
 /* False: a living row is replaying it. */

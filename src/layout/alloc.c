@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/err.h"
 #include "layout/inner.h"
 
@@ -86,8 +87,10 @@ static void initialise(struct layout *l, const struct layout_fill *fill, uint64_
 		fill->fill(fill->arg, to, index, PAGE_BYTES * pages);
 	else
 		media_zero(l->pages.dev, to, PAGE_BYTES * pages);
-	dev_persist(l->pages.dev, to, PAGE_BYTES * pages);
-	dev_drain(l->pages.dev);
+	if (!broken(PF_BREAK_DATA_FLUSH))
+		dev_persist(l->pages.dev, to, PAGE_BYTES * pages);
+	if (!broken(PF_BREAK_DATA_FENCE))
+		dev_drain(l->pages.dev);
 	step("allocate: filled");
 }
 
@@ -218,7 +221,9 @@ static void copy_inline(struct layout *l, uint32_t ino, uint64_t pfn)
 		else
 			media_zero(l->pages.dev, to, PAGE_BYTES);
 	}
-	dev_persist(l->pages.dev, page_address(&l->pages, pfn), INLINE_ENTRIES * PAGE_BYTES);
+	if (!broken(PF_BREAK_MOVE_FLUSH))
+		dev_persist(l->pages.dev, page_address(&l->pages, pfn),
+			    INLINE_ENTRIES * PAGE_BYTES);
 	dev_drain(l->pages.dev);
 	step("move: copied");
 }

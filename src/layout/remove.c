@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/broken.h"
 #include "base/err.h"
 #include "layout/inner.h"
 
@@ -193,7 +194,8 @@ static void zero_in_page(struct layout *l, uint32_t ino, uint64_t from, uint64_t
 		return;
 	page = page_address(&l->pages, pfn);
 	media_zero(l->pages.dev, page + from % PAGE_BYTES, to - from);
-	dev_persist(l->pages.dev, page + from % PAGE_BYTES, to - from);
+	if (!broken(PF_BREAK_ZERO_FLUSH))
+		dev_persist(l->pages.dev, page + from % PAGE_BYTES, to - from);
 }
 
 /* ---- truncation ------------------------------------------------------------------------------------- */

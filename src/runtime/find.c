@@ -98,7 +98,9 @@ void attach_write_use(struct rt *rt, struct use_format use)
 {
 	void *at = use_seal(rt->head, &use);
 
+	media_begin(rt->dev);
 	media_bytes(rt->dev, at, &use, sizeof use);
+	media_end(rt->dev);
 	if (!broken(PF_BREAK_USE_FLUSH))
 		dev_persist(rt->dev, at, sizeof use);
 	dev_drain(rt->dev);
