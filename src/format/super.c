@@ -91,7 +91,7 @@ static bool plausible(const struct super_format *s)
 {
 	return s->bytes >= POOL_BYTES_MIN && s->bytes <= POOL_BYTES_MAX &&
 	       s->granule >= PAGE_BYTES && !(s->granule & (s->granule - 1)) && s->lanes <= LANES &&
-	       s->inodes <= INODES_MAX + 1ull &&
+	       s->inodes <= INODES_MAX + 2ull &&
 	       in_order(HEAD_BYTES, s->lanes_offset, s->lanes, LANE_BYTES, s->inodes_offset) &&
 	       in_order(s->lanes_offset, s->inodes_offset, s->inodes, INODE_BYTES,
 			s->nodes_offset) &&
