@@ -79,7 +79,8 @@ int main(void)
 	for (uint64_t i = 0; i < n; i++)
 		box_cut(&box, sparse, i * 512 + 100, 1);
 	box_evict(&box, sparse);
-	must_be(load_relaxed(&box.fs.shared->nodes_free), all);
+	/* But for the root directory's bucket. */
+	must_be(load_relaxed(&box.fs.shared->nodes_free), all - 1);
 	box_check(&box);
 	box_end(&box);
 	return 0;

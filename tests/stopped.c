@@ -195,7 +195,7 @@ static void needs_lock(pf_file *a, uint32_t ino, pid_t pid)
 	must_be(after.allocated, before.allocated);
 }
 
-/* The allocator's lock is the stopped process's: "other" gets no page, and loses none. */
+/* The allocator's lock is the stopped process's: "another" gets no page, and loses none. */
 static void needs_allocator(pf_file *other, pid_t pid)
 {
 	struct pf_stat before, after;
@@ -216,7 +216,7 @@ static int hold_other(void *gate)
 	pf_file *other;
 	pf_pin *pin;
 
-	OK(pf_open(mine, "other", PF_O_RDONLY, 0, &other));
+	OK(pf_open(mine, "another", PF_O_RDONLY, 0, &other));
 	OK(pf_pin_file(other, PAGE, 2 * PAGE, PF_PIN_LONGTERM, &pin));
 	test_gate_open(*(int *)gate);
 	for (;;)
@@ -232,10 +232,10 @@ struct round {
 static void begin(struct round *r, const struct op *op, int gate)
 {
 	ops_prepare(pool);
-	pattern_file(pool, "other", 8 * PAGE, 5);
+	pattern_file(pool, "another", 8 * PAGE, 5);
 	OK(pf_open(pool, "a", PF_O_RDWR, 0, &r->a));
 	r->ino = inode_of(r->a);
-	OK(pf_open(pool, "other", PF_O_RDWR, 0, &r->other));
+	OK(pf_open(pool, "another", PF_O_RDWR, 0, &r->other));
 	r->neighbour = op->neighbour ? ops_neighbour(stop->path) : 0;
 	r->third = test_fork(hold_other, &gate);
 	test_gate_wait(gate);

@@ -191,6 +191,8 @@ void box_evict(struct box *box, uint32_t ino)
 		box_unlink(box, attr.parent, name ? name + 1 : path);
 	}
 	must_be(fs_attr(&box->fs, ino, &attr), 0);
+	if (attr.state == INODE_FREE)
+		return; /* there was nothing to give back */
 	must_be(attr.state, INODE_UNNAMED);
 	attr.state = INODE_EVICTING;
 	journal_begin(&tx, box->me);
