@@ -200,6 +200,9 @@ static ssize_t write_locked(struct rt_self *me, struct layout *l, uint32_t ino, 
 	if (append)
 		s->offset = attr.size;
 	rc = check_source(s);
+	if (rc == 0 &&
+	    (attr.flags & INODE_IMMUTABLE || (attr.flags & INODE_APPEND && s->offset != attr.size)))
+		rc = err(PF_EPERM, "inode %u is immutable or append-only", ino);
 	if (rc < 0)
 		return rc;
 	end = s->offset + s->length;
@@ -260,7 +263,7 @@ static ssize_t do_write(pf_file *file, const void *buffer, size_t length, uint64
 
 ssize_t pf_write(pf_file *file, const void *buffer, size_t length, uint64_t offset)
 {
-	return do_write(file, buffer, length, offset, false);
+	return do_write(file, buffer, length, offset, file->append);
 }
 
 ssize_t pf_append(pf_file *file, const void *buffer, size_t length)
@@ -414,6 +417,8 @@ static int allocate_locked(struct rt_self *me, struct layout *l, uint32_t ino, u
 	struct inode_attr attr;
 	int rc = fs_attr(&l->fs, ino, &attr);
 
+	if (rc == 0 && attr.flags & (INODE_IMMUTABLE | INODE_APPEND))
+		rc = err(PF_EPERM, "inode %u is immutable or append-only", ino);
 	if (rc == 0 &&
 	    dax_range_locked(me, &l->fs, ino, MIN(first, attr.size / PAGE_BYTES), end - 1))
 		rc = -PF_EAGAIN;
@@ -471,6 +476,8 @@ int64_t pf_seek(pf_file *file, uint64_t offset, enum pf_seek what)
 
 	if (!pool_self(file->pool))
 		return rt_self_error();
+	if (!file->data)
+		return handle_no_data(file);
 	if (what > PF_SEEK_HOLE)
 		return err(PF_EFLAGS, "seek: %d", (int)what);
 	size = fs_size(fs, file->ino);

@@ -319,6 +319,8 @@ static int set_size(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t
 	struct inode_attr attr;
 	int rc = fs_attr(&l->fs, ino, &attr);
 
+	if (rc == 0 && attr.flags & (INODE_IMMUTABLE | INODE_APPEND))
+		rc = err(PF_EPERM, "inode %u is immutable or append-only", ino);
 	if (rc < 0)
 		return rc;
 	layout_extend(l, ino, attr.size, size);
@@ -357,6 +359,8 @@ static int punch(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t fr
 	struct inode_attr attr;
 	int rc = fs_attr(&l->fs, ino, &attr);
 
+	if (rc == 0 && attr.flags & (INODE_IMMUTABLE | INODE_APPEND))
+		rc = err(PF_EPERM, "inode %u is immutable or append-only", ino);
 	if (rc < 0)
 		return rc;
 	zero_in_page(l, ino, from, MIN(first, to));
