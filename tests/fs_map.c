@@ -205,6 +205,7 @@ int main(void)
 	box_make(&box, 64 << 20, 0, 0);
 	must(box.super.data_pages >= PAGES);
 	box_open(&box);
+	box_create(&box, "other"); /* the directory has its node from here on */
 	do
 		for (size_t i = 0; i < ARRAY_SIZE(places); i++)
 			round_at(places[i], 60 + (unsigned)test_below(&chance, 200));

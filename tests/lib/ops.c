@@ -491,6 +491,85 @@ static void reap(struct op_state *s)
 	pf_reap(s->pool);
 }
 
+/* ---- pages that were never written, and pages in advance ------------------------------------------------ */
+
+static void setup_unwritten(struct op_state *s)
+{
+	OK(pf_open(s->pool, "d", PF_O_RDWR | PF_O_CREATE, 0644, &s->file));
+	OK(pf_allocate(s->file, 0, 2 * MIB + 100000, 0));
+}
+
+static void allocate_folios(struct op_state *s)
+{
+	pf_allocate(s->file, 0, 4 * MIB + 70000, 0);
+}
+
+static void allocate_kept(struct op_state *s)
+{
+	pf_allocate(s->file, 100, 3 * MIB, PF_ALLOC_KEEP_SIZE);
+}
+
+static void allocate_zeros(struct op_state *s)
+{
+	pf_allocate(s->file, 5000, 100000, PF_ALLOC_ZERO);
+}
+
+static void write_unwritten(struct op_state *s)
+{
+	pf_write(s->file, s->buffer, 10000, MIB);
+}
+
+static void write_unwritten_pages(struct op_state *s)
+{
+	pf_write(s->file, s->buffer, 10000, 2 * MIB + 5000);
+}
+
+static void map_unwritten(struct op_state *s)
+{
+	pf_map_file(s->file, 2 * MIB - 8192, 8192, PF_MAP_READ, &s->map);
+}
+
+static void punch_unwritten(struct op_state *s)
+{
+	pf_punch(s->file, MIB, 40000, PF_DETACH, 0);
+}
+
+static void truncate_unwritten(struct op_state *s)
+{
+	pf_truncate(s->file, MIB + 1, PF_DETACH, 0);
+}
+
+/* In its inode, all of it. */
+static void setup_full_inode(struct op_state *s)
+{
+	open_new(s);
+	OK(pf_append(s->file, s->buffer, 65536));
+}
+
+static void setup_full_inode_pages(struct op_state *s)
+{
+	open_new(s);
+	for (unsigned i = 0; i < 5; i++)
+		OK(pf_append(s->file, s->buffer, 4000));
+}
+
+static void append_much(struct op_state *s)
+{
+	pf_append(s->file, s->buffer, 60000);
+}
+
+static void setup_full_folio(struct op_state *s)
+{
+	open_new(s);
+	OK(pf_append(s->file, s->buffer, 2 * MIB - 100));
+}
+
+static void setup_advance(struct op_state *s)
+{
+	open_new(s);
+	OK(pf_append(s->file, s->buffer, MIB));
+}
+
 const struct op ops[] = {
 	{"create", NULL, create, false, false, 1},
 	{"open", NULL, open_existing, false, false, 1},
@@ -513,6 +592,18 @@ const struct op ops[] = {
 	{"punch while held", open_a, punch, true, false, 7},
 	{"punch single pages", open_c, punch_small, false, false, 3},
 	{"allocate", open_c, allocate, false, false, 7},
+	{"allocate folios", open_new, allocate_folios, false, false, 7},
+	{"allocate behind the end", setup_inline, allocate_kept, false, false, 7},
+	{"allocate zeros", open_c, allocate_zeros, false, false, 7},
+	{"write into an unwritten folio", setup_unwritten, write_unwritten, false, false, 7},
+	{"write into unwritten pages", setup_unwritten, write_unwritten_pages, false, false, 3},
+	{"map unwritten pages", setup_unwritten, map_unwritten, false, false, 7},
+	{"punch unwritten pages", setup_unwritten, punch_unwritten, false, false, 7},
+	{"truncate unwritten pages", setup_unwritten, truncate_unwritten, false, false, 7},
+	{"append that moves a folio", setup_full_inode, append, false, false, 7},
+	{"append that moves pages", setup_full_inode_pages, append_much, false, false, 7},
+	{"append into the next folio", setup_full_folio, append, false, false, 3},
+	{"close that trims", setup_advance, close_file, false, false, 7},
 	{"unlink", NULL, unlink_a, false, false, 3},
 	{"unlink while held", NULL, unlink_a, true, false, 3},
 	{"rename", NULL, rename_new, false, false, 1},
