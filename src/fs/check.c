@@ -144,6 +144,12 @@ static void mark_nodes(struct fs *fs, uint32_t ino, uint64_t *seen)
 		mark_map(fs, root, seen);
 }
 
+static void mark_recorded(struct fs *fs, uint64_t node, uint64_t *recorded)
+{
+	if (node < fs->super.nodes && inner_bit(inner_node_bits(fs), node))
+		recorded[node / 64] |= 1ull << node % 64;
+}
+
 /* Nodes that rows are taking or giving back. */
 static void mark_records(struct fs *fs, uint64_t *recorded)
 {
@@ -151,11 +157,13 @@ static void mark_records(struct fs *fs, uint64_t *recorded)
 	struct rt_row *row;
 
 	while ((row = rt_next_row(fs->rt, &c))) {
-		uint64_t node = load_relaxed(&row->node.head);
+		uint32_t set = load_acquire(&row->node.set);
+		uint64_t replaced = load_relaxed(&row->node.pages);
 
-		if (load_acquire(&row->node.set) && node < fs->super.nodes &&
-		    inner_bit(inner_node_bits(fs), node))
-			recorded[node / 64] |= 1ull << node % 64;
+		if (set)
+			mark_recorded(fs, load_relaxed(&row->node.head), recorded);
+		if (set && load_relaxed(&row->node.index) == XATTR_INDEX && replaced)
+			mark_recorded(fs, replaced, recorded);
 	}
 }
 

@@ -115,6 +115,13 @@ void fs_attr_set(struct fs *fs, struct journal_tx *tx, uint32_t ino, const struc
 /* Handle records that name this inode, of every process that is alive or not yet reaped. */
 uint64_t fs_count_opens(struct fs *fs, uint32_t ino);
 
+struct xattr_page;
+/* The extended attributes, as they were at some moment. No lock: -PF_EAGAIN and -PF_ECORRUPT may mean that they were changing. */
+int fs_xattr_read(struct fs *fs, uint32_t ino, struct xattr_page *page);
+/* They become what the page says: one transaction, with ctime. reserve: from the nodes that removals may take. Inode lock. -PF_ENOMETA, errors of rt_lock(). */
+int fs_xattr_write(struct fs *fs, struct rt_self *me, uint32_t ino, struct xattr_page *page,
+		   bool reserve);
+
 /* ---- inode numbers ------------------------------------------------------------------------------- */
 
 /* A number that seems to be free; who gets its lock looks again with fs_is_free(). -PF_ENOINODES, -PF_ERUNSPACE, errors of rt_lock(). */

@@ -71,6 +71,13 @@ int inner_node_free(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t in
 int inner_node_release(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
 		       unsigned level, uint64_t node, struct journal_tx *tx);
 
+/* A free node that is to take the place of `old` (0: of none), named by the record together with it; not zeroed. The meta lock is held until
+ * inner_node_replaced(), which commits the transaction that names the new node instead of the old one, and gives the old one back. Only for index XATTR_INDEX. -PF_ENOMETA, errors of
+ * rt_lock(): then nothing is held. */
+int64_t inner_node_replace(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
+			   uint64_t old, bool reserve);
+void inner_node_replaced(struct fs *fs, struct rt_self *me, struct journal_tx *tx);
+
 /* dir.c */
 /* Gives all nodes of an EVICTING directory back. Inode lock. */
 int inner_dir_free(struct fs *fs, struct rt_self *me, uint32_t dir);

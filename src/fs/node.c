@@ -1,6 +1,9 @@
 /*
  * Nodes: which are in use is a bitmap in the runtime, under the meta lock. A row's node record names the node it takes or gives back, so that a
  * kill between the bit and the transaction loses none: under the inode's lock it is seen whether the map refers to it.
+ *
+ * Where one node takes another's place (extended attributes) the record names both, the old one where others have the level: of the two, the
+ * one that the inode does not name is given back.
  */
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +18,18 @@ static uint64_t reserve_of(const struct fs *fs)
 	return MIN(fs->super.data_pages / BLOCK_PAGES, fs->super.nodes / 2);
 }
 
+/* What the record's node takes the place of; 0: nothing. */
+static uint64_t partner_of(const struct rt_record *r)
+{
+	return load_relaxed(&r->index) == XATTR_INDEX ? load_relaxed(&r->pages) : 0;
+}
+
+static void set_again(struct fs *fs, uint64_t node)
+{
+	if (node && node < fs->super.nodes)
+		inner_set_bit(inner_node_bits(fs), node);
+}
+
 /* A dead row's record whose bit is not set: set it, so that the record owns the node. The bit is right for all others. */
 static void repair(struct fs *fs)
 {
@@ -24,9 +39,10 @@ static void repair(struct fs *fs)
 	uint64_t used = 0;
 
 	while ((row = rt_next_row(fs->rt, &c))) {
-		if (rt_row_dead(row, c.word) && load_acquire(&row->node.set) &&
-		    load_relaxed(&row->node.head) < fs->super.nodes)
-			inner_set_bit(bits, load_relaxed(&row->node.head));
+		if (rt_row_dead(row, c.word) && load_acquire(&row->node.set)) {
+			set_again(fs, load_relaxed(&row->node.head));
+			set_again(fs, partner_of(&row->node));
+		}
 	}
 	for (uint64_t i = 0; i < div_up(fs->super.nodes, 64); i++)
 		used += (unsigned)__builtin_popcountll(load_relaxed(&bits[i]));
@@ -90,6 +106,28 @@ static uint64_t find_free(struct fs *fs)
 	return node;
 }
 
+/* Under the meta lock. 0: there is none. */
+static uint64_t take(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
+		     unsigned level, bool reserve)
+{
+	uint64_t node = load_relaxed(&fs->shared->nodes_free) > (reserve ? 0 : reserve_of(fs))
+				? find_free(fs)
+				: 0;
+
+	if (node) {
+		set_record(me, ino, index, level, node, RT_RECORD_ALLOC);
+		step("node: record");
+		inner_set_bit(inner_node_bits(fs), node);
+		store_relaxed(&fs->shared->nodes_free, load_relaxed(&fs->shared->nodes_free) - 1);
+	}
+	return node;
+}
+
+static int no_node(struct fs *fs)
+{
+	return err(PF_ENOMETA, "%lu nodes", (unsigned long)fs->super.nodes);
+}
+
 int64_t inner_node_take(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
 			unsigned level, bool reserve)
 {
@@ -98,29 +136,19 @@ int64_t inner_node_take(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_
 
 	if (rc < 0)
 		return rc;
-	node = load_relaxed(&fs->shared->nodes_free) > (reserve ? 0 : reserve_of(fs))
-		       ? find_free(fs)
-		       : 0;
-	if (node) {
-		set_record(me, ino, index, level, node, RT_RECORD_ALLOC);
-		step("node: record");
-		inner_set_bit(inner_node_bits(fs), node);
-		store_relaxed(&fs->shared->nodes_free, load_relaxed(&fs->shared->nodes_free) - 1);
-	}
+	node = take(fs, me, ino, index, level, reserve);
 	rt_unlock(me, &fs->shared->meta);
 	if (!node)
-		return err(PF_ENOMETA, "%lu nodes", (unsigned long)fs->super.nodes);
+		return no_node(fs);
 	media_begin(fs->dev);
 	media_zero(fs->dev, (void *)inner_node(fs, node), PAGE_BYTES);
 	media_end(fs->dev);
 	return (int64_t)node;
 }
 
-/* The record's node is nobody's: the bit goes, then the record, both under the lock. */
-static void give_back(struct fs *fs, struct rt_record *r)
+/* A node of the record is nobody's: the bit goes, then the record, both under the lock. */
+static void give_back(struct fs *fs, struct rt_record *r, uint64_t node)
 {
-	uint64_t node = load_relaxed(&r->head);
-
 	inner_clear_bit(inner_node_bits(fs), node);
 	store_relaxed(&fs->shared->nodes_free, load_relaxed(&fs->shared->nodes_free) + 1);
 	store_relaxed(&fs->shared->node_cursor, MIN(load_relaxed(&fs->shared->node_cursor), node));
@@ -140,9 +168,37 @@ int inner_node_release(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t
 	step("node: record");
 	journal_commit(&fs->journal, tx);
 	step("node: unlinked");
-	give_back(fs, &me->row->node);
+	give_back(fs, &me->row->node, node);
 	rt_unlock(me, &fs->shared->meta);
 	return 0;
+}
+
+int64_t inner_node_replace(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
+			   uint64_t old, bool reserve)
+{
+	uint64_t node;
+	int rc = inner_lock_meta(fs, me);
+
+	if (rc < 0)
+		return rc;
+	node = take(fs, me, ino, index, (unsigned)old, reserve);
+	if (node)
+		return (int64_t)node;
+	rt_unlock(me, &fs->shared->meta);
+	return no_node(fs);
+}
+
+void inner_node_replaced(struct fs *fs, struct rt_self *me, struct journal_tx *tx)
+{
+	struct rt_record *r = &me->row->node;
+
+	journal_commit(&fs->journal, tx);
+	step("node: replaced");
+	if (partner_of(r))
+		give_back(fs, r, partner_of(r));
+	else
+		fs_node_linked(me);
+	rt_unlock(me, &fs->shared->meta);
 }
 
 int inner_node_free(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index,
@@ -178,16 +234,17 @@ static bool is_linked(struct fs *fs, const struct rt_record *r)
 int fs_node_resolve(struct fs *fs, struct rt_self *me, struct rt_row *row)
 {
 	struct rt_record *r = &row->node;
+	uint64_t gone = is_linked(fs, r) ? partner_of(r) : load_relaxed(&r->head);
 	int rc;
 
-	if (is_linked(fs, r)) {
+	if (!gone) {
 		store_release(&r->set, (uint32_t)RT_RECORD_NONE);
 		return 0;
 	}
 	rc = inner_lock_meta(fs, me);
 	if (rc < 0)
 		return rc;
-	give_back(fs, r);
+	give_back(fs, r, gone);
 	rt_unlock(me, &fs->shared->meta);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "base/crc.h"
 #include "base/err.h"
 #include "base/sys.h"
+#include "format/xattr_format.h"
 #include "fs/inner.h"
 
 /* Where in which file the walk is. */
@@ -285,9 +286,19 @@ static void walk_link(struct walk *w, uint32_t ino, const struct inode_attr *att
 				 ino);
 }
 
-static void walk_inode(struct walk *w, uint32_t ino)
+static void walk_xattr(struct walk *w, uint32_t ino, const struct inode_attr *attr)
 {
 	uint64_t copy[NODE_ENTRIES];
+	const char *wrong;
+	const void *page = walk_single(w, ino, attr->generation, XATTR_INDEX, attr->xattr, copy);
+
+	wrong = page ? xattr_wrong(page, ino, attr->generation) : NULL;
+	if (wrong)
+		report_violation(w->report, "xattr", "inode %u: its attributes: %s", ino, wrong);
+}
+
+static void walk_inode(struct walk *w, uint32_t ino)
+{
 	struct inode_attr attr;
 
 	if (inner_walk_read(w, ino, &attr) < 0) {
@@ -299,7 +310,7 @@ static void walk_inode(struct walk *w, uint32_t ino)
 		return;
 	}
 	if (attr.xattr)
-		walk_single(w, ino, attr.generation, XATTR_INDEX, attr.xattr, copy);
+		walk_xattr(w, ino, &attr);
 	if ((attr.mode & S_IFMT) == S_IFDIR)
 		inner_walk_dir(w, ino, &attr);
 	else if ((attr.mode & S_IFMT) == S_IFLNK)

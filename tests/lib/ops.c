@@ -473,6 +473,36 @@ static void unpin(struct op_state *s)
 	pf_unpin(s->pin);
 }
 
+static void set_attributes(struct op_state *s)
+{
+	struct pf_setattr set = {.set = PF_SET_MODE | PF_SET_MTIME,
+				 .mode = 04755,
+				 .mtime_ns = 1234};
+
+	pf_setattr(s->file, &set);
+}
+
+static void set_xattr(struct op_state *s)
+{
+	pf_setxattr(s->file, "user.a", s->buffer, 100, 0);
+}
+
+static void setup_xattr(struct op_state *s)
+{
+	open_a(s);
+	OK(pf_setxattr(s->file, "user.a", s->buffer, 100, 0));
+}
+
+static void replace_xattr(struct op_state *s)
+{
+	pf_setxattr(s->file, "user.a", s->buffer, 200, 0);
+}
+
+static void remove_xattr(struct op_state *s)
+{
+	pf_removexattr(s->file, "user.a");
+}
+
 static void attach(struct op_state *s)
 {
 	pf_pool *second;
@@ -642,6 +672,10 @@ const struct op ops[] = {
 	{"unpin", setup_pin, unpin, false, false, 1},
 	{"unpin that splits", setup_split, unpin, false, false, 7},
 	{"unpin that frees", setup_orphan, unpin, false, false, 1},
+	{"set attributes", open_a, set_attributes, false, false, 1},
+	{"set an extended attribute", open_a, set_xattr, false, false, 7},
+	{"replace an extended attribute", setup_xattr, replace_xattr, false, false, 7},
+	{"remove an extended attribute", setup_xattr, remove_xattr, false, false, 7},
 	{"open the pool", NULL, attach, false, false, 7},
 	{"close the pool", setup_map, close_pool, false, false, 7},
 	{"reap", NULL, reap, false, true, 7},
