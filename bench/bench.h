@@ -81,7 +81,7 @@ double peer_map(void *arg);
 double peer_register(void *arg);
 /* truncating it. */
 double peer_truncate(void *arg);
-/* A row for each peer. */
+/* A row for each peer, which has `bytes` of memory meanwhile. */
 void against_peers(const char *name, const char *unit, double scale, struct figure ours,
 		   double (*peer)(void *), size_t bytes, int rounds);
 
@@ -92,11 +92,14 @@ void make_pool(const char *name, uint64_t size, uint64_t inodes, bool sparse, ch
 /* Opens it in this process. persistent: as memory that needs cache lines written back, with the real instructions for it. */
 pf_pool *open_pool(const char *path, bool persistent, unsigned flags);
 pf_file *open_file(pf_pool *pool, const char *name, unsigned flags);
+/* With `bytes` bytes, which may be all that the pool has: allocated, and zeroed. */
+pf_file *make_file(pf_pool *pool, const char *name, uint64_t bytes);
 
+/* A pool with room for one file of 1 GiB. */
 struct bed {
 	char path[128];
 	pf_pool *pool;
-	pf_file *file; /* 1 GiB in order-9 folios */
+	pf_file *file;
 };
 
 /* ---- subjects ------------------------------------------------------------------------------- */

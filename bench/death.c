@@ -77,10 +77,8 @@ static double run_quarantine(void *arg)
 	pf_file *file;
 	pid_t pid;
 
-	if (pf_open(b->pool, "victim", PF_O_RDWR | PF_O_CREATE, 0644, &file) < 0 ||
-	    pf_allocate(file, 0, GIB, 0) < 0)
-		die("victim");
-	pid = start_holder(b, "victim");
+	file = make_file(b->pool, "file", GIB);
+	pid = start_holder(b, "file");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	if (pf_reap(b->pool) < 0 || pf_truncate(file, 0, PF_DETACH, 0) < 0)
@@ -98,15 +96,13 @@ void bench_death(struct bed *b)
 	struct figure f;
 
 	/* Without the service thread, which would do the work in between. */
-	pf_close(b->file);
 	pf_pool_close(b->pool);
-	if (pf_pool_open(b->path, PF_POOL_NO_THREAD, &b->pool) < 0)
-		die("pool");
+	b->pool = open_pool(b->path, false, PF_POOL_NO_THREAD);
+	pf_close(make_file(b->pool, "file", GIB));
 	f = measure(run_reap, &d, ROUNDS);
 	row("reap", "ms", 1e6, f, "limit", 10e6);
 	row("death_seen", "ms", 1e6, (struct figure){d.seen, 0}, "limit", 64e6);
 	f = measure(run_quarantine, &d, 3);
 	row("leave_quarantine", "ms", 1e6, f, "limit", 1e9);
-	if (pf_open(b->pool, "file", PF_O_RDWR, 0, &b->file) < 0)
-		die("file");
+	pf_unlink(b->pool, "file");
 }

@@ -352,9 +352,8 @@ static void fill_ours(bool persistent)
 
 	make_pool("files", GIB + 192 * MIB, 16384, false, bed.path);
 	bed.pool = open_pool(bed.path, persistent, 0);
-	bed.file = open_file(bed.pool, "file", PF_O_RDWR | PF_O_CREATE);
-	if (pf_allocate(bed.file, 0, GIB, 0) < 0 ||
-	    pf_map_file(bed.file, 0, GIB, PF_MAP_READ | PF_MAP_WRITE, &map) < 0)
+	bed.file = make_file(bed.pool, "file", GIB);
+	if (pf_map_file(bed.file, 0, GIB, PF_MAP_READ | PF_MAP_WRITE, &map) < 0)
 		die("file");
 	mapped = pf_map_address(map);
 	memset(mapped, 1, GIB);

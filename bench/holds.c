@@ -107,8 +107,10 @@ static double run_dma_ready(void *arg)
 void bench_references(struct bed *b)
 {
 	static _Atomic uint64_t word;
-	struct figure f = measure(run_ref_pair, b, ROUNDS);
+	struct figure f;
 
+	b->file = make_file(b->pool, "file", GIB);
+	f = measure(run_ref_pair, b, ROUNDS);
 	row("ref_pair", "ns", 1, f, "atomic pair", measure(run_atomic_pair, &word, ROUNDS).median);
 	f = measure(run_pin_2m, b, ROUNDS);
 	row("pin_extent", "ns", 1, f, "limit", 150);
@@ -123,4 +125,6 @@ void bench_references(struct bed *b)
 	against_peers("pin_1g", "us", 1e3, f, peer_register, GIB, 5);
 	f = measure(run_dma_ready, b, ROUNDS * 5);
 	against_peers("dma_ready_1g", "us", 1e3, f, peer_register, GIB, 5);
+	pf_close(b->file);
+	pf_unlink(b->pool, "file");
 }

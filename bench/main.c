@@ -16,11 +16,8 @@ char dir[] = "/dev/shm/pinfold-bench.XXXXXX";
 
 static void make_bed(struct bed *b)
 {
-	make_pool("pool", 2560 * MIB, 0, false, b->path);
+	make_pool("pool", GIB + 64 * MIB, 0, false, b->path);
 	b->pool = open_pool(b->path, false, 0);
-	b->file = open_file(b->pool, "file", PF_O_RDWR | PF_O_CREATE);
-	if (pf_allocate(b->file, 0, GIB, 0) < 0)
-		die("file");
 }
 
 static void holds(void)
@@ -32,7 +29,6 @@ static void holds(void)
 	bench_references(&bed);
 	bench_truncation(&bed);
 	bench_death(&bed);
-	pf_close(bed.file);
 	pf_pool_close(bed.pool);
 	unlink(bed.path);
 	remove_peers();

@@ -33,6 +33,21 @@ static void restore_huge_pages(void)
 {
 	if (old_huge_pages[0])
 		write_huge_pages(old_huge_pages);
+	old_huge_pages[0] = 0;
+}
+
+/* For one peer's time: what the machine had set aside stays, and some more come. */
+static void set_huge_pages(size_t bytes)
+{
+	int fd = open("/proc/sys/vm/nr_hugepages", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, old_huge_pages, sizeof old_huge_pages - 1);
+	char text[32];
+
+	old_huge_pages[n < 0 ? 0 : n] = 0;
+	if (fd >= 0)
+		close(fd);
+	snprintf(text, sizeof text, "%lu", strtoul(old_huge_pages, NULL, 10) + bytes / (2 * MIB));
+	write_huge_pages(text);
 }
 
 static int make_peer(const char *name, const char *type, const char *options)
@@ -46,32 +61,18 @@ static int make_peer(const char *name, const char *type, const char *options)
 	snprintf(path, sizeof path, type ? "%s/%s/file" : "%s/%s-file", dir, name);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	unlink(path);
-	if (fd >= 0 && (ftruncate(fd, GIB) < 0 || fallocate(fd, 0, 0, GIB) < 0)) {
-		close(fd);
-		return -1;
-	}
 	return fd;
 }
 
 /* In a mount namespace of our own, so that nothing stays. */
 void make_peers(void)
 {
-	int fd = open("/proc/sys/vm/nr_hugepages", O_RDONLY);
-
 	peer_fd[TMPFS] = make_peer("tmpfs", NULL, NULL);
 	if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) {
 		peer_fd[TMPFS_HUGE] = make_peer("huge", "tmpfs", "huge=always");
-		if (fd >= 0 && read(fd, old_huge_pages, sizeof old_huge_pages - 1) > 0 &&
-		    atoi(old_huge_pages) < 600) {
-			atexit(restore_huge_pages);
-			write_huge_pages("600");
-		} else {
-			old_huge_pages[0] = 0;
-		}
+		atexit(restore_huge_pages);
 		peer_fd[HUGETLBFS] = make_peer("hugetlbfs", "hugetlbfs", "pagesize=2M");
 	}
-	if (fd >= 0)
-		close(fd);
 	for (int p = 0; p < PEERS; p++)
 		if (peer_fd[p] < 0)
 			printf("no %s here: %s\n", peer_names[p], strerror(errno));
@@ -130,15 +131,35 @@ double peer_truncate(void *arg)
 	return t;
 }
 
+/* Again while what a closed ring leaves to this thread interrupts it. */
+static int give_memory(const struct peer_range *r)
+{
+	int rc = ftruncate(r->fd, (off_t)r->bytes);
+
+	while (rc == 0 && (rc = fallocate(r->fd, 0, 0, (off_t)r->bytes)) < 0 && errno == EINTR)
+		rc = 0;
+	return rc;
+}
+
 void against_peers(const char *name, const char *unit, double scale, struct figure ours,
 		   double (*peer)(void *), size_t bytes, int rounds)
 {
 	for (int p = 0; p < PEERS; p++) {
 		struct peer_range r = {peer_fd[p], bytes};
 
-		if (r.fd >= 0)
+		if (r.fd < 0)
+			continue;
+		if (p == HUGETLBFS)
+			set_huge_pages(bytes);
+		if (give_memory(&r) < 0)
+			printf("%s: no memory for %s: %s\n", name, peer_names[p], strerror(errno));
+		else
 			row(name, unit, scale, ours, peer_names[p],
 			    measure(peer, &r, rounds).median);
+		if (ftruncate(r.fd, 0) < 0)
+			die("ftruncate");
+		if (p == HUGETLBFS)
+			restore_huge_pages();
 	}
 }
 

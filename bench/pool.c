@@ -46,3 +46,15 @@ pf_file *open_file(pf_pool *pool, const char *name, unsigned flags)
 		die(name);
 	return file;
 }
+
+pf_file *make_file(pf_pool *pool, const char *name, uint64_t bytes)
+{
+	pf_file *file = open_file(pool, name, PF_O_RDWR | PF_O_CREATE);
+	pf_map *map;
+
+	if (pf_allocate(file, 0, bytes, 0) < 0 ||
+	    pf_map_file(file, 0, bytes, PF_MAP_READ | PF_MAP_WRITE, &map) < 0)
+		die(name);
+	pf_unmap(map);
+	return file;
+}

@@ -136,7 +136,7 @@ void bench_rebuild(void)
 	setenv("PINFOLD_RUNTIME_DIR", runtime, 1);
 	bench_one("rebuild_pages", 200000, 3 * GIB, 0, fill_pages);
 	bench_one("rebuild_small_files", 200000, 3 * GIB, 210000, fill_small);
-	bench_one("rebuild_order_9", 800, 3 * GIB, 0, fill_large);
+	bench_one("rebuild_order_9", 100000, 200 * GIB, 0, fill_large);
 	rmdir(runtime);
 	setenv("PINFOLD_RUNTIME_DIR", dir, 1);
 }

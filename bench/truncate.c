@@ -10,9 +10,9 @@ static double truncate_file(struct bed *b, bool held)
 	pf_file *file;
 	double t;
 
-	if (pf_open(b->pool, "victim", PF_O_RDWR | PF_O_CREATE, 0644, &file) < 0 ||
-	    pf_allocate(file, 0, GIB, 0) < 0 || (held && pf_pin_file(file, 0, GIB, 0, &pin) < 0))
-		die("victim");
+	file = make_file(b->pool, "file", GIB);
+	if (held && pf_pin_file(file, 0, GIB, 0, &pin) < 0)
+		die("pin");
 	begin = clock_mono();
 	if (pf_truncate(file, 0, PF_DETACH, 0) < 0)
 		die("truncate");
@@ -39,4 +39,5 @@ void bench_truncation(struct bed *b)
 	against_peers("truncate_1g", "us", 1e3, f, peer_truncate, GIB, 5);
 	f = measure(run_truncate_held, b, ROUNDS);
 	against_peers("truncate_1g_held", "us", 1e3, f, peer_truncate, GIB, 5);
+	pf_unlink(b->pool, "file");
 }
