@@ -81,6 +81,19 @@ static inline void dev_persist(const struct dev *dev, const void *address, size_
 		media_recorder->flush(address, length);
 }
 
+/* Copies bytes of files, and writes them back. */
+#define MEDIA_STREAM (256u << 10)
+void media_stream(const struct dev *dev, void *to, const void *from, size_t length);
+static inline void media_copy(const struct dev *dev, void *to, const void *from, size_t length)
+{
+	if (length >= MEDIA_STREAM) {
+		media_stream(dev, to, from, length);
+		return;
+	}
+	media_bytes(dev, to, from, length);
+	dev_persist(dev, to, length);
+}
+
 /* What was written back before is on the device when this returns. */
 static inline void dev_drain(const struct dev *dev)
 {

@@ -70,38 +70,68 @@ struct source {
 	uint64_t offset, length; /* in the file */
 };
 
+static void store(const struct dev *dev, void *to, const void *from, uint64_t length, bool back)
+{
+	if (likely(back))
+		media_copy(dev, to, from, length);
+	else
+		media_bytes(dev, to, from, length);
+}
+
+static void store_zeros(const struct dev *dev, void *to, uint64_t length, bool back)
+{
+	if (!length)
+		return;
+	media_zero(dev, to, length);
+	if (likely(back))
+		dev_persist(dev, to, length);
+}
+
 /* The bytes that belong to a new page; the rest of it is zeros. */
 static void fill_page(void *arg, void *to, uint64_t index, uint64_t bytes)
 {
 	const struct source *s = arg;
 	const struct dev *dev = s->dev;
+	bool back = !broken(PF_BREAK_DATA_FLUSH);
 	uint64_t start = index * PAGE_BYTES;
 	uint64_t lo = MIN(MAX(s->offset, start), start + bytes),
 		 hi = MAX(MIN(s->offset + s->length, start + bytes), lo);
 
-	media_zero(dev, to, lo - start);
-	media_bytes(dev, (uint8_t *)to + (lo - start), s->bytes + (lo - s->offset), hi - lo);
-	media_zero(dev, (uint8_t *)to + (hi - start), start + bytes - hi);
+	store_zeros(dev, to, lo - start, back);
+	store(dev, (uint8_t *)to + (lo - start), s->bytes + (lo - s->offset), hi - lo, back);
+	store_zeros(dev, (uint8_t *)to + (hi - start), start + bytes - hi, back);
+}
+
+/* How many pages from `index` on, at most `max`, are one piece of memory, from *pfn on; at least one. */
+static uint64_t one_piece(struct fs *fs, uint32_t ino, uint64_t index, uint64_t max, uint64_t *pfn)
+{
+	uint64_t n = 0, next;
+	entry_t e = fs_entry(fs, ino, index, pfn);
+
+	do {
+		next = *pfn + n;
+		n += entry_order(e) == BLOCK_ORDER ? BLOCK_PAGES - (next & (BLOCK_PAGES - 1)) : 1;
+	} while (n < max && (e = fs_entry(fs, ino, index + n, &next)) && next == *pfn + n);
+	return MIN(n, max);
 }
 
 /* Into pages that are there. Those from `fresh` on were past the end, and what is not written of them is zeroed. */
 static void copy_in(struct layout *l, uint32_t ino, const struct source *s, uint64_t from,
 		    uint64_t to, uint64_t fresh)
 {
-	while (from < to) {
-		uint64_t n = MIN(PAGE_BYTES - from % PAGE_BYTES, to - from), rest = 0, pfn;
-		uint8_t *page;
+	bool back = !broken(PF_BREAK_WRITE_FLUSH);
 
-		if (fs_entry(&l->fs, ino, from / PAGE_BYTES, &pfn)) {
-			page = (uint8_t *)page_address(&l->pages, pfn) + from % PAGE_BYTES;
-			media_bytes(l->pages.dev, page, s->bytes + (from - s->offset), n);
-			if (from / PAGE_BYTES >= fresh)
-				rest = PAGE_BYTES - from % PAGE_BYTES - n;
-			media_zero(l->pages.dev, page + n, rest);
-			if (!broken(PF_BREAK_WRITE_FLUSH))
-				dev_persist(l->pages.dev, page, n + rest);
-		}
+	while (from < to) {
+		uint64_t index = from / PAGE_BYTES, pfn, n;
+		uint8_t *at;
+
+		n = one_piece(&l->fs, ino, index, div_up(to, PAGE_BYTES) - index, &pfn);
+		n = MIN(n * PAGE_BYTES - from % PAGE_BYTES, to - from);
+		at = (uint8_t *)page_address(&l->pages, pfn) + from % PAGE_BYTES;
+		store(l->pages.dev, at, s->bytes + (from - s->offset), n, back);
 		from += n;
+		if (from == to && (from - 1) / PAGE_BYTES >= fresh)
+			store_zeros(l->pages.dev, at + n, align_up(to, PAGE_BYTES) - to, back);
 	}
 }
 

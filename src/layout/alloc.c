@@ -83,12 +83,13 @@ static void initialise(struct layout *l, const struct layout_fill *fill, uint64_
 
 	if (fill && fill->unwritten)
 		return;
-	if (fill && fill->fill)
+	if (fill && fill->fill) {
 		fill->fill(fill->arg, to, index, PAGE_BYTES * pages);
-	else
+	} else {
 		media_zero(l->pages.dev, to, PAGE_BYTES * pages);
-	if (!broken(PF_BREAK_DATA_FLUSH))
-		dev_persist(l->pages.dev, to, PAGE_BYTES * pages);
+		if (!broken(PF_BREAK_DATA_FLUSH))
+			dev_persist(l->pages.dev, to, PAGE_BYTES * pages);
+	}
 	if (!broken(PF_BREAK_DATA_FENCE))
 		dev_drain(l->pages.dev);
 	step("allocate: filled");

@@ -40,7 +40,7 @@ void layout_unlock_names(struct rt_self *me, struct layout *l);
 
 /* ---- pages into files ---------------------------------------------------------------------------- */
 
-/* Fills new pages before they become part of the file: `bytes` at `to` are pages from `index` on. NULL: zeros. */
+/* Fills new pages before they become part of the file: `bytes` at `to` are pages from `index` on, and are written back too. NULL: zeros. */
 struct layout_fill {
 	void (*fill)(void *arg, void *to, uint64_t index, uint64_t bytes);
 	void *arg;
