@@ -1,16 +1,16 @@
 /*
- * The demonstration behind "make run": a real tree's files in a pool, processes that map, pin, read and compare them while others
- * truncate, replace and delete them and one reads from disk into pinned pages; one of them is killed again and again. At the end nothing
- * may have leaked, and no held byte may have changed.
+ * The demonstration behind "make run": a real tree in a pool, with its directories, symbolic links and modes; processes that map, pin, read
+ * and compare its files while others truncate, replace, rename, link and delete them, move and remove whole directories, and one reads from
+ * disk into pinned pages; one of them is killed again and again. At the end nothing may have leaked, no held byte may have changed, and the
+ * tree is compared and put back whole.
  *
  *   run SOURCE SECONDS SCRATCH
  *
  * Files only ever get shorter by whole pages, are replaced whole, or deleted: so what a process holds is, to the byte, the beginning of the
- * source file, and has to stay that for as long as it is held.
+ * source file, and has to stay that for as long as it is held. What a name says of that: see run_tree.h.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <liburing.h>
 #include <pinfold.h>
 #include <signal.h>
@@ -26,34 +26,27 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "run_tree.h"
+
 #define MIB       (1ul << 20)
-#define FILES_MAX 20000
 #define WORKERS   5
 #define IO_BYTES  (32 * MIB) /* at most, see io_bytes */
 #define IO_BLOCK  (1 * MIB)
 #define KILL_NS   120000000L
 #define DISK_FILE "from-disk.buffer"
-#define BIGGEST   (64 * MIB) /* of one source file */
 
 /* What the processes count together. */
 struct counts {
-	_Atomic unsigned long held, compared_bytes, read, truncated, replaced, deleted, changed,
-		wrong, disk_bytes;
+	_Atomic unsigned long held, compared_bytes, read, truncated, replaced, deleted, renamed,
+		linked, exchanged, moved, removed, changed, wrong, disk_bytes;
 	_Atomic unsigned long registered, io_errors, errors;
 	_Atomic int no_direct, no_ring, stop;
 };
 
-struct source {
-	char *path, *name;
-	size_t size;
-};
-
-static struct source *files;
-static size_t count, skipped, total;
+static struct tree tree;
 static struct counts *counts;
 static char pool_path[64];
-static const char *root, *scratch;
-static size_t budget;   /* of the source, in memory of the pool */
+static const char *scratch;
 static size_t io_bytes; /* read from disk in a round */
 
 static double seconds(void)
@@ -75,42 +68,12 @@ static void die(const char *what, int pf)
 
 /* ---- the source tree ------------------------------------------------------------------------------- */
 
-static int add_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	char *name;
-
-	(void)ftw;
-	if (type != FTW_F || !S_ISREG(st->st_mode) || !st->st_size)
-		return 0;
-	name = strdup(path + strlen(root) + 1);
-	if (!name)
-		return -1;
-	for (char *c = name; *c; c++)
-		if (*c == '/')
-			*c = '%';
-	if (count == FILES_MAX || strlen(name) > PF_NAME_MAX || (size_t)st->st_size > BIGGEST ||
-	    total + (size_t)st->st_size > budget || access(path, R_OK)) {
-		skipped++;
-		free(name);
-		return 0;
-	}
-	files[count++] = (struct source){strdup(path), name, (size_t)st->st_size};
-	total += ((size_t)st->st_size + 4095) & ~4095ul;
-	return 0;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	const struct source *x = a, *y = b;
-
-	return x->size < y->size ? 1 : x->size > y->size ? -1 : strcmp(x->name, y->name);
-}
-
 /* A quarter of what is free in /dev/shm at most: files that are replaced are there twice, and what is read from disk several times, as
  * long as the memory of killed processes is in quarantine. */
-static void read_tree(void)
+static void read_tree(const char *root)
 {
 	struct statvfs vfs;
+	size_t budget;
 
 	if (statvfs("/dev/shm", &vfs) < 0)
 		die("/dev/shm", 0);
@@ -122,62 +85,12 @@ static void read_tree(void)
 		io_bytes = IO_BYTES;
 	if (io_bytes < IO_BLOCK)
 		io_bytes = IO_BLOCK;
-	files = calloc(FILES_MAX, sizeof *files);
-	if (!files || nftw(root, add_file, 16, FTW_PHYS) < 0)
+	if (tree_read(&tree, root, budget) < 0)
 		die(root, 0);
-	if (!count) {
+	if (!tree.files) {
 		fprintf(stderr, "run: no files below %s (or no room in /dev/shm)\n", root);
 		exit(1);
 	}
-	qsort(files, count, sizeof *files, by_size);
-}
-
-static char *source_bytes(const struct source *s)
-{
-	char *bytes = malloc(s->size);
-	int fd = open(s->path, O_RDONLY | O_CLOEXEC);
-	size_t at = 0;
-
-	while (bytes && fd >= 0 && at < s->size) {
-		ssize_t n = read(fd, bytes + at, s->size - at);
-
-		if (n <= 0)
-			break;
-		at += (size_t)n;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (at == s->size)
-		return bytes;
-	free(bytes);
-	return NULL;
-}
-
-/* ---- files into the pool ----------------------------------------------------------------------------- */
-
-/* Whole, or not at all: under another name first. */
-static int publish(pf_pool *pool, const struct source *s)
-{
-	char temporary[64], *bytes = source_bytes(s);
-	pf_file *file;
-	int rc;
-
-	snprintf(temporary, sizeof temporary, ".new-%d", (int)getpid());
-	if (!bytes)
-		return -EIO;
-	rc = pf_open(pool, temporary, PF_O_RDWR | PF_O_CREATE | PF_O_TRUNC, 0644, &file);
-	if (rc == 0) {
-		rc = pf_allocate(file, 0, s->size, 0);
-		if (rc == 0 && pf_write(file, bytes, s->size, 0) != (ssize_t)s->size)
-			rc = -EIO;
-		pf_close(file);
-		if (rc == 0)
-			rc = pf_rename(pool, temporary, s->name, 0);
-		if (rc < 0)
-			pf_unlink(pool, temporary);
-	}
-	free(bytes);
-	return rc;
 }
 
 /* ---- workers --------------------------------------------------------------------------------------- */
@@ -253,9 +166,9 @@ static void compare_read(pf_file *file, size_t size, const char *bytes)
 	free(buffer);
 }
 
-static void use_file(pf_pool *pool, const struct source *s)
+static void use_file(pf_pool *pool, const struct entry *s)
 {
-	char *bytes = source_bytes(s);
+	char *bytes = tree_bytes(&tree, s);
 	struct pf_stat stat;
 	pf_file *file;
 
@@ -278,11 +191,11 @@ static void use_file(pf_pool *pool, const struct source *s)
 }
 
 /* The largest files are used much more than the others, so that processes meet at them. */
-static const struct source *pick(void)
+static const struct entry *pick(void)
 {
-	size_t popular = count < 50 ? count : 50;
+	size_t popular = tree.files < 50 ? tree.files : 50;
 
-	return &files[(size_t)rand() % (rand() % 4 ? popular : count)];
+	return tree.by_size[(size_t)rand() % (rand() % 4 ? popular : tree.files)];
 }
 
 static void reader(pf_pool *pool)
@@ -291,7 +204,7 @@ static void reader(pf_pool *pool)
 		use_file(pool, pick());
 }
 
-static void shorten(pf_pool *pool, const struct source *s)
+static void shorten(pf_pool *pool, const struct entry *s)
 {
 	static const enum pf_policy policies[] = {PF_DETACH, PF_DETACH, PF_WAIT, PF_TRY};
 	struct pf_stat stat;
@@ -305,22 +218,104 @@ static void shorten(pf_pool *pool, const struct source *s)
 	pf_close(file);
 }
 
+/* One of the other names that the entry may have. */
+static void other_name(const struct entry *e, char name[PATH_BYTES])
+{
+	snprintf(name, PATH_BYTES, "%s~%d", e->name, rand() % 2);
+}
+
+static void count_if(int rc, _Atomic unsigned long *counter)
+{
+	if (rc == 0)
+		atomic_fetch_add(counter, 1);
+}
+
+static void change_names(pf_pool *pool, const struct entry *s)
+{
+	char other[PATH_BYTES];
+
+	other_name(s, other);
+	switch (rand() % 5) {
+	case 0:
+		count_if(pf_rename(pool, s->name, other, 0), &counts->renamed);
+		break;
+	case 1:
+		count_if(pf_rename(pool, other, s->name, 0), &counts->renamed);
+		break;
+	case 2:
+		count_if(pf_rename(pool, s->name, other, PF_RENAME_EXCHANGE), &counts->exchanged);
+		break;
+	case 3:
+		count_if(pf_link(pool, s->name, other), &counts->linked);
+		break;
+	default:
+		count_if(pf_unlink(pool, other), &counts->deleted);
+	}
+}
+
+/* Sometimes a symbolic link is made anew. */
+static void change_link(pf_pool *pool)
+{
+	const struct entry *e = &tree.entry[(size_t)rand() % tree.count];
+
+	if (S_ISLNK(e->mode) && pf_unlink(pool, e->name) == 0)
+		count_if(tree_put(&tree, pool, e), &counts->linked);
+}
+
+/* A directory with all that is in it: moved away and made anew, changed for its other one, or removed. */
+static void change_directory(pf_pool *pool)
+{
+	const struct entry *d;
+	char other[PATH_BYTES];
+
+	if (!tree.small_count)
+		return;
+	d = tree.small[(size_t)rand() % tree.small_count];
+	other_name(d, other);
+	switch (rand() % 3) {
+	case 0:
+		count_if(pf_rename(pool, d->name, other, 0), &counts->moved);
+		break;
+	case 1:
+		count_if(pf_rename(pool, d->name, other, PF_RENAME_EXCHANGE), &counts->exchanged);
+		break;
+	default:
+		tree_remove(pool, d->name);
+		count_if(pf_mkdir(pool, d->name, d->mode & 0777), &counts->removed);
+	}
+	tree_put_below(&tree, pool, d);
+	tree_remove(pool, other);
+}
+
 static void changer(pf_pool *pool)
 {
 	while (!atomic_load(&counts->stop)) {
-		const struct source *s = pick();
+		const struct entry *s = pick();
 
-		switch (rand() % 4) {
+		switch (rand() % 16) {
 		case 0:
+		case 1:
+		case 2:
 			shorten(pool, s);
 			break;
-		case 1:
-			if (pf_unlink(pool, s->name) == 0)
-				atomic_fetch_add(&counts->deleted, 1);
+		case 3:
+		case 4:
+		case 5:
+			count_if(pf_unlink(pool, s->name), &counts->deleted);
+			break;
+		case 6:
+		case 7:
+		case 8:
+			change_names(pool, s);
+			break;
+		case 9:
+			change_link(pool);
+			break;
+		case 10:
+			change_directory(pool);
 			break;
 		default:
-			if (publish(pool, s) == 0)
-				atomic_fetch_add(&counts->replaced, 1);
+			count_if(tree_put(&tree, pool, s), &counts->replaced);
 		}
 	}
 }
@@ -574,12 +569,6 @@ static void print_violation(void *arg, const char *rule, const char *text)
 		++*early;
 }
 
-static int remove_one(void *arg, const char *name, const struct pf_stat *stat)
-{
-	(void)stat;
-	return pf_unlink(arg, name);
-}
-
 static void report_disk(void)
 {
 	if (counts->no_ring) {
@@ -598,39 +587,75 @@ static void report_disk(void)
 static void report(const struct worst *w, double copy_seconds)
 {
 	printf("\nWhat happened\n");
-	printf("  %zu files, %.1f MiB, copied into the pool in %.1f s (%zu skipped)\n", count,
-	       (double)total / MIB, copy_seconds, skipped);
+	printf("  %zu files, %.1f MiB, in %zu directories, and %zu symbolic links copied into the pool in %.1f s (%zu skipped)\n",
+	       tree.files, (double)tree.bytes / MIB, tree.directories + 1, tree.links, copy_seconds,
+	       tree.skipped);
 	printf("  %lu times a file was mapped or pinned and watched, %lu times read; %.1f MiB compared with the source\n",
 	       counts->held, counts->read, (double)counts->compared_bytes / MIB);
-	printf("  meanwhile %lu truncations, %lu replacements, %lu deletions\n", counts->truncated,
-	       counts->replaced, counts->deleted);
+	printf("  meanwhile %lu truncations, %lu replacements, %lu deletions, %lu renames, %lu links, %lu exchanges;\n"
+	       "  %lu directories moved away and %lu removed with all that was in them, and made anew\n",
+	       counts->truncated, counts->replaced, counts->deleted, counts->renamed,
+	       counts->linked, counts->exchanged, counts->moved, counts->removed);
 	report_disk();
-	printf("  %lu processes killed; at the worst look %.1f MiB were held but in no file, %.1f MiB in quarantine, %zu holds\n\n",
+	printf("  %lu processes killed; at the worst look %.1f MiB were held but in no file, %.1f MiB in quarantine, %zu holds\n",
 	       w->kills, (double)w->orphan * 4096 / MIB, (double)w->quarantine * 4096 / MIB,
 	       w->holders);
+}
+
+/* ---- the end --------------------------------------------------------------------------------------- */
+
+/* What the processes have left is the tree, or parts of it; then the tree is put back whole, and compared again. How many names were wrong. */
+static unsigned long compare_tree(pf_pool *pool)
+{
+	struct difference left, whole = {0};
+
+	if (tree_compare(&tree, pool, 0, &left) < 0 || tree_remove_strays(pool, "") < 0)
+		die("the tree", 1);
+	for (size_t i = 0; i < tree.count; i++)
+		if (tree_put(&tree, pool, &tree.entry[i]) < 0)
+			die(tree.entry[i].name, 1);
+	if (tree_compare(&tree, pool, 1, &whole) < 0)
+		die("the tree", 1);
+	printf("  at the end %lu names were left, and compared; put back whole: %lu names, and compared\n\n",
+	       left.seen, whole.seen);
+	atomic_fetch_add(&counts->wrong, left.bytes + whole.bytes);
+	return left.names + whole.names;
+}
+
+static void remove_all(pf_pool *pool)
+{
+	for (size_t i = 0; i < tree.count; i++)
+		if (!strchr(tree.entry[i].name, '/'))
+			tree_remove(pool, tree.entry[i].name);
 }
 
 /* Everything given back and removed: every page is free, or it leaked. */
 static int verdict(pf_pool *pool)
 {
-	unsigned long early = counts->changed, wrong = counts->wrong;
+	unsigned long early = counts->changed, names;
 	struct pf_info info;
-	int violations, reaped = pf_reap(pool);
+	int violations, again, reaped = pf_reap(pool);
 
 	violations = pf_check(pool, print_violation, &early);
-	if (reaped < 0 || violations < 0 || pf_list(pool, "/", remove_one, pool) < 0 ||
-	    pf_reap(pool) < 0 || pf_info(pool, &info) < 0)
+	names = interrupted ? 0 : compare_tree(pool);
+	again = pf_check(pool, print_violation, &early);
+	tree_remove_strays(pool, "");
+	remove_all(pool);
+	if (reaped < 0 || violations < 0 || again < 0 || pf_reap(pool) < 0 ||
+	    pf_info(pool, &info) < 0)
 		die("check", 1);
-	printf("rules violated: %d\n", violations);
-	printf("bytes that differed from the source: %lu\n", wrong);
+	printf("rules violated: %d\n", violations + again);
+	printf("bytes that differed from the source: %lu\n", counts->wrong);
 	printf("leaked pages: %lu\n", (unsigned long)(info.pages_total - info.pages_free));
 	printf("pages freed early: %lu\n", early);
+	if (names)
+		printf("names that differed from the source: %lu\n", names);
 	if (info.inodes_free != info.inodes_total)
 		printf("leaked inodes: %lu\n",
 		       (unsigned long)(info.inodes_total - info.inodes_free));
 	if (counts->errors)
 		printf("processes that failed: %lu\n", counts->errors);
-	return violations || wrong || early || counts->errors ||
+	return violations || again || counts->wrong || early || names || counts->errors ||
 	       info.pages_free != info.pages_total || info.inodes_free != info.inodes_total;
 }
 
@@ -646,10 +671,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s SOURCE SECONDS SCRATCH\n", argv[0]);
 		return 2;
 	}
-	root = argv[1];
 	scratch = argv[3];
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	read_tree();
+	read_tree(argv[1]);
 	counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
 	if (counts == MAP_FAILED)
@@ -659,16 +683,16 @@ int main(int argc, char **argv)
 	make_scratch();
 
 	snprintf(pool_path, sizeof pool_path, "/dev/shm/pinfold-run.%d", (int)getpid());
-	o.size = 2 * total + 6 * io_bytes + 16 * MIB;
-	o.inodes = 2 * count + 1000;
+	o.size = 2 * tree.bytes + 6 * io_bytes + 16 * MIB;
+	o.inodes = 2 * tree.count + 1000;
 	printf("pool: %s, %.1f MiB; source: %s; %s s of work\n", pool_path, (double)o.size / MIB,
-	       root, argv[2]);
+	       argv[1], argv[2]);
 	if (pf_mkfs(pool_path, &o) < 0 || pf_pool_open(pool_path, 0, &pool) < 0)
 		die("pool", 1);
 	begin = seconds();
-	for (size_t i = 0; i < count && !interrupted; i++)
-		if (publish(pool, &files[i]) < 0)
-			die(files[i].name, 1);
+	for (size_t i = 0; i < tree.count && !interrupted; i++)
+		if (tree_put(&tree, pool, &tree.entry[i]) < 0)
+			die(tree.entry[i].name, 1);
 	begin = seconds() - begin;
 	run_workers(pool, atof(argv[2]), &worst);
 	report(&worst, begin);

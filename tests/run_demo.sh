@@ -16,6 +16,10 @@ head -c 300000 /dev/urandom >"$dir/tree/deep/er/large"
 for i in 1 2 3 4 5 6 7 8; do
 	head -c $((i * 9000)) /dev/urandom >"$dir/tree/deep/$i"
 done
+: >"$dir/tree/empty"
+ln -s er/large "$dir/tree/deep/link"
+ln -s /nowhere "$dir/tree/dangling"
+chmod 750 "$dir/tree/deep/er"
 
 code=0
 "$run" "$dir/tree" 2 "$dir/scratch" >"$dir/out" 2>"$dir/err" || code=$?
@@ -23,7 +27,8 @@ code=0
 for line in 'rules violated: 0' 'bytes that differed from the source: 0' 'leaked pages: 0' 'pages freed early: 0'; do
 	grep -qx "$line" "$dir/out" || fail "no line '$line'"
 done
-says '9 files, 0.6 MiB, copied into the pool'
+says '10 files, 0.6 MiB, in 3 directories, and 2 symbolic links copied into the pool'
+says 'put back whole: 14 names, and compared'
 [ ! -e "$dir/scratch" ] || fail "the scratch file is left"
 
 
