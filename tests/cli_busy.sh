@@ -1,5 +1,5 @@
 #!/bin/sh
-# Commands side by side on the same few files, some of them killed: each succeeds or says why not, and afterwards nothing is wrong or lost.
+# Commands side by side on the same few files and directories, some of them killed: each succeeds or says why not, and afterwards nothing is wrong or lost.
 # test: suite=short timeout=120
 set -eu
 . "$PF_SOURCE_DIR/tests/lib/cli.sh"
@@ -33,7 +33,9 @@ one_command()
 	f=$p:/$n
 	choose 5
 	to=$p:/$n
-	choose 9
+	choose 3
+	d=$p:/d$n
+	choose 14
 	case $n in
 	0) maybe_killed cp "$dir/large" "$f" ;;
 	1) maybe_killed cp "$dir/small" "$f" ;;
@@ -44,10 +46,17 @@ one_command()
 	6) pinfold hold "$f" --pin --verify --for 0.05 ;;
 	7) pinfold who "$p" --json ;;
 	8) pinfold fsck "$p" ;;
+	9) maybe_killed cp -r "$dir/tree" "$d" ;;
+	10) maybe_killed mv "$d" "$p:/d1" ;;
+	11) maybe_killed rm -rf "$d" ;;
+	12) maybe_killed ln -f "$f" "$to" ;;
+	13) pinfold ls -lR "$p" ;;
 	esac
 }
 
-# What may go wrong here: a file that is not there, empty, with a hole or in pieces, or cut meanwhile; a full pool.
+# What may go wrong here: a file that is not there, empty, with a hole or in pieces, or cut meanwhile; a full pool; a directory
+# that another has made, filled or moved meanwhile.
+may_be='no such file|the range is empty|has a hole|pool is full|are the same file|has a file of this name|is not empty|itself'
 worker()
 {
 	seed=$((seed + $1))
@@ -56,7 +65,7 @@ worker()
 		one_command >"$dir/out.$1" 2>"$dir/err.$1" || code=$?
 		case $code in
 		0 | 137) ;;
-		1) grep -qE 'no such file in the pool|the range is empty|has a hole|pool is full' "$dir/err.$1" || return 1 ;;
+		1) grep -qE "$may_be" "$dir/err.$1" || return 1 ;;
 		*) return 1 ;;
 		esac
 	done
@@ -67,6 +76,9 @@ expect 0 info "$p" --json
 empty=$(field "j['pages']['free'], j['inodes']['free']")
 head -c 3000000 /dev/urandom >"$dir/large"
 head -c 10000 /dev/urandom >"$dir/small"
+mkdir -p "$dir/tree/a/b"
+cp "$dir/small" "$dir/tree/a/b"
+ln -s a/b "$dir/tree/link"
 workers=
 for i in 1 2 3 4; do
 	worker $i &
@@ -84,10 +96,9 @@ expect 0 who "$p" --json
 field_is "j['holders'], j['orphans'], j['quarantine']" "([], [], 0)"
 expect 0 fsck "$p"
 expect 0 fsck "$p" --live
-expect 0 cp "$dir/small" "$p:/last" # and what killed copies left goes
 expect 0 ls "$p" --json
 for name in $(field "' '.join(f['name'] for f in j['files'])"); do
-	expect 0 rm "$p:/$name"
+	expect 0 rm -r "$p:/$name"
 done
 expect 0 info "$p" --json
 field_is "j['pages']['free'], j['inodes']['free']" "$empty"

@@ -8,7 +8,7 @@ p=$dir/p
 expect 0 --help
 says 'Example:'
 commands=$(sed -n 's/^  \([a-z][a-z]*\)  *[a-z].*/\1/p' "$dir/out" | grep -v pinfold)
-[ "$(echo "$commands" | wc -l)" = 14 ] || fail "commands: $commands"
+[ "$(echo "$commands" | wc -l)" = 23 ] || fail "commands: $commands"
 for command in $commands; do
 	expect 0 "$command" --help
 	says "^usage: pinfold $command"
@@ -63,16 +63,42 @@ expect 2 hold "$p:/-x"
 expect 2 hold "$p:/-x" --map --pin
 expect 2 hold "$p:/-x" --map --for ever
 expect 2 cat "$p"
-complains "is not POOL:/name"
-expect 2 rm "$p:/"
+complains "is not POOL:/path"
 expect 2 cp "$dir/-x" "$dir/y"
-expect 2 cp "$p:/" "$dir/y"
-expect 2 cp "$dir/-x" "$dir/-x" "$p:/one-name"
-expect 2 ls "$p:/-x"
+for command in mkdir rmdir rm stat readlink touch 'chmod 644' 'chown 0' 'attr list' 'truncate -- 1'; do
+	expect 2 $command "$dir"
+done
+expect 2 mv "$p:/-x" "$dir"
+expect 2 mv --exchange "$p:/-x" "$p:/-x" "$p:/"
+expect 2 chmod u+q "$p:/-x"
+expect 2 chmod 8 "$p:/-x"
+expect 2 chmod 17777 "$p:/-x"
+expect 2 mkdir -m rwx "$p:/d"
+expect 2 mkdir -pm
+complains 'wants a value'
+expect 2 ls -lx "$p"
+complains "'-x' is not an option"
+expect 2 chown no-such-user "$p:/-x"
+expect 2 chown 0:no-such-group "$p:/-x"
+for date in now 2026 2026-13-01T00:00:00 @ @x 2026-01-31T12:00:00+1; do
+	expect 2 touch -d "$date" "$p:/-x"
+done
+expect 2 attr show "$p:/-x"
+expect 2 attr get "$p:/-x"
+expect 2 attr list "$p:/-x" more
+expect 2 attr flag "$p:/-x" sticky
+
+# the same operands, but not as they are used
+expect 1 cp "$dir/-x" "$dir/-x" "$p:/one-name"
+expect 1 cp "$p:/" "$dir/y"
+complains 'is a directory; -r copies it'
+expect 1 rm "$p:/"
+expect 0 ls "$p:/-x"
+says '^/-x$'
 
 # what is not there, or no pool
 expect 1 cat "$p:/nothing"
-complains '^pinfold: cat: nothing: no such file in the pool$'
+complains '^pinfold: cat: /nothing: no such file or directory in the pool$'
 expect 1 info "$dir/nothing"
 complains 'No such file'
 expect 1 info "$dir/-x"
@@ -80,7 +106,7 @@ complains 'not a pinfold pool'
 expect 1 fsck "$dir/-x"
 
 # output that does not reach anybody
-for command in "ls $p" "info $p" "info $p --json" "who $p" "who $p --json" "cat $p:/-x" "fsck $p" "reap $p" --help --version; do
+for command in "ls $p" "info $p" "info $p --json" "who $p" "who $p --json" "cat $p:/-x" "ls -lR $p" "stat $p:/-x" "stat $p:/-x --json" "cp --help" "fsck $p" "reap $p" --help --version; do
 	code=0
 	pinfold $command >/dev/full 2>"$dir/err" || code=$?
 	[ $code = 1 ] || fail "$command to a full device: $code"

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "cli/cli.h"
@@ -49,7 +50,7 @@ int complain_usage(const char *format, ...)
 	return EXIT_USAGE;
 }
 
-bool split_operand(char *operand, char **pool, char **name)
+bool split_operand(char *operand, char **pool, char **path)
 {
 	char *colon = strstr(operand, ":/");
 
@@ -57,8 +58,21 @@ bool split_operand(char *operand, char **pool, char **name)
 		return false;
 	*colon = 0;
 	*pool = operand;
-	*name = colon + 2;
+	*path = colon + 1;
 	return true;
+}
+
+int for_operands(const struct options *o, char **operands, int count,
+		 int (*each)(const struct options *o, char *operand))
+{
+	int worst = EXIT_FINE;
+
+	for (int i = 0; i < count; i++) {
+		int rc = each(o, operands[i]);
+
+		worst = rc > worst ? rc : worst;
+	}
+	return worst;
 }
 
 bool parse_size(const char *text, uint64_t *bytes)
@@ -170,27 +184,54 @@ pf_pool *open_pool(const char *path, unsigned flags)
 	return pool;
 }
 
-static struct {
+/* The pools of one command, known by their files: one pool may be written in several ways. */
+static struct kept {
+	struct kept *next;
 	pf_pool *pool;
-	char *path;
-} kept;
+	dev_t device;
+	ino_t inode;
+} * kept;
 
-void drop_pool(void)
+void drop_pools(void)
 {
-	pf_pool_close(kept.pool);
-	free(kept.path);
-	kept.pool = NULL;
-	kept.path = NULL;
+	while (kept) {
+		struct kept *k = kept;
+
+		kept = k->next;
+		pf_pool_close(k->pool);
+		free(k);
+	}
 }
 
 pf_pool *keep_pool(const char *path)
 {
-	if (kept.path && !strcmp(kept.path, path))
-		return kept.pool;
-	drop_pool();
-	kept.pool = open_pool(path, PF_POOL_NO_THREAD);
-	kept.path = kept.pool ? strdup(path) : NULL;
-	return kept.pool;
+	struct stat st = {0};
+	struct kept *k;
+	pf_pool *pool;
+
+	if (stat(path, &st) == 0)
+		for (k = kept; k; k = k->next)
+			if (k->device == st.st_dev && k->inode == st.st_ino)
+				return k->pool;
+	pool = open_pool(path, PF_POOL_NO_THREAD);
+	k = pool ? malloc(sizeof *k) : NULL;
+	if (pool && !k) {
+		pf_pool_close(pool);
+		complain("no memory");
+		return NULL;
+	}
+	if (k)
+		*k = (struct kept){kept, pool, st.st_dev, st.st_ino};
+	kept = k ? k : kept;
+	return pool;
+}
+
+uint32_t creation_mask(void)
+{
+	mode_t mask = umask(0);
+
+	umask(mask);
+	return mask;
 }
 
 int finish_output(void)

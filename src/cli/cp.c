@@ -1,307 +1,345 @@
 /*
- * cp: files into a pool, out of it, and within. A copy is made under a temporary name and renamed when it is whole, so nobody finds
- * half a file under the final name.
+ * cp: into a pool, out of it, and within, by the rules of the cp(1) that people know: a directory that is there receives the source inside
+ * it, symbolic links are copied as links with -r and followed without it, modes are those of the source less the umask.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/copy.h"
 
-enum { CHUNK = 4 << 20 };
+static int copy(const struct options *o, const struct place *from, const struct place *to);
 
-/* Ctrl-C removes the temporary file, too. */
-static volatile sig_atomic_t interrupted;
+/* ---- directories ----------------------------------------------------------------------------------- */
 
-static void on_signal(int signal)
+static int copy_entry(const struct options *o, const struct place *from, const struct place *to,
+		      const char *name)
 {
-	(void)signal;
-	interrupted = 1;
-}
+	struct place a, b;
+	int rc = EXIT_FAILED;
 
-/* Without SA_RESTART: a read that waits ends. */
-static void catch_signals(void)
-{
-	struct sigaction sa = {.sa_handler = on_signal};
-
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
-}
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-/* ---- into a pool ----------------------------------------------------------------------------------- */
-
-/* From a descriptor; the size is known only of regular files, and then one piece of memory is tried for. */
-static int copy_in(pf_file *to, int from, uint64_t size, const char *what)
-{
-	char *buffer = malloc(CHUNK);
-	uint64_t at = 0;
-	ssize_t n = 1;
-	int rc = buffer ? EXIT_FINE : complain("no memory");
-
-	if (rc == EXIT_FINE && size && pf_allocate(to, 0, size, 0) < 0)
-		rc = complain_pf(what);
-	while (rc == EXIT_FINE && (n = read(from, buffer, CHUNK)) != 0) {
-		ssize_t written;
-
-		if (interrupted)
-			rc = complain("interrupted");
-		else if (n < 0)
-			rc = complain("%s: %s", what, strerror(errno));
-		else if ((written = pf_write(to, buffer, (size_t)n, at)) != n)
-			rc = written < 0 ? complain_pf(what)
-					 : complain("%s: the pool is full", what);
-		else
-			at += (uint64_t)n;
+	if (!place_child(from, name, &a))
+		return rc;
+	if (place_child(to, name, &b)) {
+		rc = copy(o, &a, &b);
+		free(b.path);
 	}
-	free(buffer);
-	if (rc == EXIT_FINE && at != size && pf_truncate(to, at, PF_DETACH, 0) < 0)
-		rc = complain_pf(what);
+	free(a.path);
 	return rc;
 }
 
-static int publish(pf_pool *pool, int from, const struct stat *st, const char *what,
-		   const char *name)
+static int copy_entries(const struct options *o, const struct place *from, const struct place *to)
 {
-	char temporary[TEMPORARY_NAME];
-	pf_file *file;
-	int rc;
+	struct names names;
+	int worst = EXIT_FINE, error = place_names(from, &names);
 
-	temporary_name(temporary);
-	if (pf_open(pool, temporary, PF_O_RDWR | PF_O_CREATE | PF_O_EXCL, st->st_mode & 0777,
-		    &file) < 0)
-		return complain_pf(name);
-	rc = copy_in(file, from, S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0, what);
-	if (pf_close(file) < 0 && rc == EXIT_FINE)
-		rc = complain_pf(name);
-	if (rc == EXIT_FINE && pf_rename(pool, temporary, name, 0) < 0)
-		rc = complain_pf(name);
-	if (rc != EXIT_FINE)
-		pf_unlink(pool, temporary);
-	return rc;
-}
-
-static int cp_in(const char *from, pf_pool *pool, const char *name)
-{
-	struct stat st;
-	int fd = open(from, O_RDONLY | O_CLOEXEC), rc;
-
-	if (fd < 0)
-		return complain("%s: %s", from, strerror(errno));
-	if (fstat(fd, &st) < 0)
-		rc = complain("%s: %s", from, strerror(errno));
-	else if (S_ISDIR(st.st_mode))
-		rc = complain("%s is a directory; a pool has files only", from);
-	else
-		rc = publish(pool, fd, &st, from, *name ? name : base_name(from));
-	close(fd);
-	return rc;
-}
-
-/* ---- out of a pool --------------------------------------------------------------------------------- */
-
-static int write_all(int fd, const char *bytes, size_t length)
-{
-	while (length) {
-		ssize_t n = write(fd, bytes, length);
-
-		if (n < 0 && (errno != EINTR || interrupted))
-			return -1;
-		bytes += n > 0 ? n : 0;
-		length -= n > 0 ? (size_t)n : 0;
-	}
-	return 0;
-}
-
-static int copy_out(pf_file *from, int to, const char *what)
-{
-	char *buffer = malloc(CHUNK);
-	uint64_t at = 0;
-	ssize_t n = 1;
-	int rc = buffer ? EXIT_FINE : complain("no memory");
-
-	while (rc == EXIT_FINE && (n = pf_read(from, buffer, CHUNK, at)) > 0) {
-		if (interrupted)
-			rc = complain("interrupted");
-		else if (write_all(to, buffer, (size_t)n) < 0)
-			rc = complain("%s: %s", what, strerror(errno));
-		at += (uint64_t)n;
-	}
-	free(buffer);
-	return n < 0 ? complain_pf(what) : rc;
-}
-
-static void target_path(const char *to, const char *name, char *path, size_t size)
-{
-	struct stat st;
-
-	if (stat(to, &st) == 0 && S_ISDIR(st.st_mode))
-		snprintf(path, size, "%s/%s", to, name);
-	else
-		snprintf(path, size, "%s", to);
-}
-
-/* A pool is a file: "cp POOL:/a POOL", with ":/" forgotten, would write over all that is in it. */
-static bool is_pool(const char *path)
-{
-	struct stat st;
-	int rc;
-
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
-		return false;
-	rc = pf_in_use(path);
-	return rc >= 0 || rc == -PF_EVERSION || rc == -PF_ECORRUPT;
-}
-
-static int cp_out(pf_pool *pool, const char *name, const char *to)
-{
-	char path[4096];
-	struct pf_stat stat;
-	pf_file *file;
-	int fd, rc;
-
-	if (pf_open(pool, name, PF_O_RDONLY, 0, &file) < 0)
-		return complain_pf(name);
-	target_path(to, name, path, sizeof path);
-	if (is_pool(path)) {
-		pf_close(file);
-		return complain("%s is a pool; to copy into it write '%s:/'", path, path);
-	}
-	fd = pf_stat(file, &stat) < 0
-		     ? -1
-		     : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, stat.mode & 0777);
-	if (fd < 0) {
-		rc = complain("%s: %s", path, strerror(errno));
-	} else {
-		rc = copy_out(file, fd, path);
-		if (close(fd) < 0 && rc == EXIT_FINE)
-			rc = complain("%s: %s", path, strerror(errno));
-	}
-	pf_close(file);
-	return rc;
-}
-
-/* ---- within pools ---------------------------------------------------------------------------------- */
-
-static int copy_between(pf_file *from, pf_file *to, const char *what)
-{
-	char *buffer = malloc(CHUNK);
-	uint64_t at = 0;
-	ssize_t n = 1;
-	int rc = buffer ? EXIT_FINE : complain("no memory");
-
-	while (rc == EXIT_FINE && (n = pf_read(from, buffer, CHUNK, at)) > 0) {
-		ssize_t written = interrupted ? n : pf_write(to, buffer, (size_t)n, at);
-
-		if (interrupted)
-			rc = complain("interrupted");
-		else if (written != n)
-			rc = written < 0 ? complain_pf(what)
-					 : complain("%s: the pool is full", what);
-		at += (uint64_t)n;
-	}
-	free(buffer);
-	return n < 0 ? complain_pf(what) : rc;
-}
-
-static int cp_within(pf_pool *from_pool, const char *from_name, pf_pool *pool, const char *name)
-{
-	char temporary[TEMPORARY_NAME];
-	struct pf_stat stat;
-	pf_file *from, *to;
-	int rc;
-
-	if (pf_open(from_pool, from_name, PF_O_RDONLY, 0, &from) < 0)
-		return complain_pf(from_name);
-	temporary_name(temporary);
-	if (pf_stat(from, &stat) < 0 ||
-	    pf_open(pool, temporary, PF_O_RDWR | PF_O_CREATE | PF_O_EXCL, stat.mode & 0777, &to) <
-		    0) {
-		rc = complain_pf(name);
-	} else {
-		rc = stat.size && pf_allocate(to, 0, stat.size, 0) < 0
-			     ? complain_pf(name)
-			     : copy_between(from, to, name);
-		pf_close(to);
-		if (rc == EXIT_FINE && pf_rename(pool, temporary, *name ? name : from_name, 0) < 0)
-			rc = complain_pf(name);
-		if (rc != EXIT_FINE)
-			pf_unlink(pool, temporary);
-	}
-	pf_close(from);
-	return rc;
-}
-
-/* ---- which ----------------------------------------------------------------------------------------- */
-
-static int cp_from_pool(char *pool_path, const char *name, pf_pool *to_pool, const char *to)
-{
-	pf_pool *pool = keep_pool(pool_path);
-
-	if (!pool)
-		return EXIT_FAILED;
-	if (!*name)
-		return complain_usage("'%s:/' names no file", pool_path);
-	return to_pool ? cp_within(pool, name, to_pool, to) : cp_out(pool, name, to);
-}
-
-static int cp_one(char *from, pf_pool *to_pool, const char *to)
-{
-	char *pool, *name;
-
-	if (split_operand(from, &pool, &name))
-		return cp_from_pool(pool, name, to_pool, to);
-	return to_pool ? cp_in(from, to_pool, to)
-		       : complain_usage("neither '%s' nor '%s' is POOL:/name", from, to);
-}
-
-static int run_cp(const struct options *o, char **operands, int count)
-{
-	char *to = operands[count - 1], *path, *name;
-	pf_pool *pool = NULL;
-	int worst = EXIT_FINE;
-
-	(void)o;
-	if (split_operand(to, &path, &name)) {
-		if (count > 2 && *name)
-			return complain_usage("several files go to a pool, '%s:/', not to one name",
-					      path);
-		pool = open_pool(path, PF_POOL_NO_THREAD);
-		if (!pool)
-			return EXIT_FAILED;
-		remove_leftovers(pool);
-		to = name;
-	}
-	catch_signals();
-	for (int i = 0; i < count - 1 && !interrupted; i++) {
-		int rc = cp_one(operands[i], pool, to);
+	if (error < 0)
+		worst = complain_at(from, error);
+	for (size_t i = 0; i < names.count && worst != EXIT_USAGE && !was_interrupted(); i++) {
+		int rc = copy_entry(o, from, to, names.name[i]);
 
 		worst = rc > worst ? rc : worst;
 	}
-	pf_pool_close(pool);
+	names_free(&names);
+	return worst;
+}
+
+/* The owner needs all permissions until the entries are there. */
+static int copy_directory(const struct options *o, const struct place *from, const struct stat *st,
+			  const struct place *to, bool exists)
+{
+	struct stat made = *st;
+	int rc, error = exists ? 0 : place_mkdir(to, (st->st_mode & 01777) | 0700);
+
+	if (error < 0)
+		return complain_at(to, error);
+	rc = copy_entries(o, from, to);
+	if (!o->preserve && (exists || (st->st_mode & ~creation_mask() & 0700) == 0700))
+		return rc;
+	if (!o->preserve)
+		made.st_mode = st->st_mode & 01777 & ~creation_mask();
+	error = place_set(to, &made, o->preserve);
+	return error < 0 ? complain_at(to, error) : rc;
+}
+
+/* Whether `to`, which need not be there, is below the directory that `st` describes. */
+static bool is_below(const struct place *to, const struct place *from, const struct stat *st)
+{
+	struct place at = {to->pool, parent_path(to->path)};
+	struct stat before = {0}, now;
+	bool below = false;
+
+	while (at.path && !below && to->pool == from->pool && place_stat(&at, true, &now) == 0 &&
+	       !place_same(&at, &now, &at, &before)) {
+		struct place up;
+
+		below = place_same(&at, &now, from, st);
+		before = now;
+		if (!place_child(&at, "..", &up))
+			break;
+		free(at.path);
+		at = up;
+	}
+	free(at.path);
+	return below;
+}
+
+/* ---- symbolic links -------------------------------------------------------------------------------- */
+
+static int copy_link(const struct options *o, const struct place *from, const struct stat *st,
+		     const struct place *to, bool exists)
+{
+	char *target;
+	int error = place_readlink(from, &target);
+
+	if (error < 0)
+		return complain_at(from, error);
+	if (exists)
+		error = place_unlink(to);
+	if (error == 0)
+		error = place_symlink(to, target);
+	if (error == 0 && o->preserve)
+		error = place_set(to, st, true);
+	free(target);
+	return error < 0 ? complain_at(to, error) : EXIT_FINE;
+}
+
+/* Where the symbolic links at `place`, in a pool, lead: *end is malloced. */
+static int follow_links(const struct place *place, struct place *end)
+{
+	int error = 0;
+
+	*end = (struct place){place->pool, strdup(place->path)};
+	for (unsigned i = 0; error == 0 && end->path && i < 40; i++) {
+		char *target, *directory;
+
+		if (place_readlink(end, &target) < 0)
+			return EXIT_FINE;
+		directory = parent_path(end->path);
+		free(end->path);
+		end->path = target;
+		if (*target != '/' &&
+		    (!directory || asprintf(&end->path, "%s/%s", directory, target) < 0))
+			end->path = NULL;
+		if (end->path != target)
+			free(target);
+		free(directory);
+	}
+	free(end->path);
+	return complain("%s: no memory, or too many symbolic links", place->path);
+}
+
+/* ---- hard links ------------------------------------------------------------------------------------ */
+
+/* A file with several names that was copied with --archive: its next name becomes another name of the copy. */
+struct copied {
+	pf_pool *from_pool;
+	dev_t device;
+	ino_t inode;
+	struct place copy;
+};
+
+static void *copied_files;
+
+#define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
+
+static int compare_copied(const void *a, const void *b)
+{
+	const struct copied *x = a, *y = b;
+	int order = COMPARE((uintptr_t)x->from_pool, (uintptr_t)y->from_pool);
+
+	order = order ? order : COMPARE(x->device, y->device);
+	return order ? order : COMPARE(x->inode, y->inode);
+}
+
+/* Of the file that `st` describes. An entry without a path: it has not been copied yet. NULL without memory. */
+static struct copied *find_copied(const struct place *from, const struct stat *st)
+{
+	struct copied *new = calloc(1, sizeof *new), **found = NULL;
+
+	if (new) {
+		*new = (struct copied){from->pool, st->st_dev, st->st_ino, {0}};
+		found = tsearch(new, &copied_files, compare_copied);
+	}
+	if (!found || *found != new)
+		free(new);
+	return found ? *found : NULL;
+}
+
+static void forget_copied(void *entry)
+{
+	struct copied *c = entry;
+
+	free(c->copy.path);
+	free(c);
+}
+
+static int link_to_copy(const struct place *copy, const struct place *to, bool exists)
+{
+	int error = exists ? place_unlink(to) : 0;
+
+	if (error == 0)
+		error = place_link(copy, to);
+	return error < 0 ? complain_at(to, error) : EXIT_FINE;
+}
+
+/* ---- one of anything ------------------------------------------------------------------------------- */
+
+static int copy_regular(const struct options *o, const struct place *from, const struct stat *st,
+			const struct place *to, const struct stat *there)
+{
+	struct place end;
+	int rc;
+
+	if (!to->pool)
+		return copy_file(o, from, st, to, there);
+	if (there && !o->force && pf_access(to->pool, to->path, 2) < 0)
+		return complain_pf(to->path);
+	rc = follow_links(to, &end);
+	if (rc == EXIT_FINE) {
+		rc = copy_file(o, from, st, &end, there);
+		free(end.path);
+	}
+	return rc;
+}
+
+/* What is at the target stands in the way of this. */
+static int refuse(const struct place *from, const struct stat *st, const struct place *to,
+		  const struct stat *there)
+{
+	if (place_same(from, st, to, there))
+		return complain("'%s' and '%s' are the same file", from->path, to->path);
+	if (S_ISDIR(st->st_mode) && !S_ISDIR(there->st_mode))
+		return complain("cannot overwrite non-directory '%s' with directory '%s'", to->path,
+				from->path);
+	if (!S_ISDIR(st->st_mode) && S_ISDIR(there->st_mode))
+		return complain("cannot overwrite directory '%s' with non-directory", to->path);
+	return EXIT_FINE;
+}
+
+static int copy_other(const struct options *o, const struct place *from, const struct stat *st,
+		      const struct place *to, const struct stat *there)
+{
+	if (S_ISLNK(st->st_mode))
+		return copy_link(o, from, st, to, there != NULL);
+	if (S_ISREG(st->st_mode) || !o->recursive)
+		return copy_regular(o, from, st, to, there);
+	return complain("%s is a pipe, socket or device, which a pool cannot have", from->path);
+}
+
+static int copy_to(const struct options *o, const struct place *from, const struct stat *st,
+		   const struct place *to, const struct stat *there)
+{
+	struct copied *copied = NULL;
+	int rc;
+
+	if (o->archive && !S_ISDIR(st->st_mode) && st->st_nlink > 1)
+		copied = find_copied(from, st);
+	if (copied && copied->copy.path && copied->copy.pool == to->pool)
+		return link_to_copy(&copied->copy, to, there != NULL);
+	rc = S_ISDIR(st->st_mode) ? copy_directory(o, from, st, to, there != NULL)
+				  : copy_other(o, from, st, to, there);
+	if (rc == EXIT_FINE && copied && !copied->copy.path)
+		copied->copy = (struct place){to->pool, strdup(to->path)};
+	if (rc == EXIT_FINE && o->archive && !S_ISLNK(st->st_mode))
+		copy_xattrs(from, to);
+	return rc;
+}
+
+static int copy(const struct options *o, const struct place *from, const struct place *to)
+{
+	struct stat st, there;
+	int error = place_stat(from, !o->recursive, &st), rc;
+	bool exists, follow;
+
+	if (error < 0)
+		return complain_at(from, error);
+	if (S_ISDIR(st.st_mode) && !o->recursive)
+		return complain("%s is a directory; -r copies it with what is in it", from->path);
+	follow = !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode);
+	exists = place_stat(to, follow, &there) == 0;
+	if (!exists && follow && place_stat(to, false, &there) == 0 && S_ISLNK(there.st_mode))
+		return complain("not writing through dangling symbolic link '%s'", to->path);
+	if (exists && o->no_clobber && !S_ISDIR(st.st_mode))
+		return EXIT_FINE;
+	rc = exists ? refuse(from, &st, to, &there) : EXIT_FINE;
+	return rc == EXIT_FINE ? copy_to(o, from, &st, to, exists ? &there : NULL) : rc;
+}
+
+/* ---- operands -------------------------------------------------------------------------------------- */
+
+/* `to` is the target itself. */
+static int copy_operand(const struct options *o, const struct place *from, const struct place *to)
+{
+	size_t n = strlen(to->path);
+	struct stat st;
+
+	if (place_stat(from, !o->recursive, &st) == 0) {
+		if (S_ISDIR(st.st_mode) && o->recursive && is_below(to, from, &st))
+			return complain("cannot copy a directory, '%s', into itself, '%s'",
+					from->path, to->path);
+		if (!S_ISDIR(st.st_mode) && n > 1 && to->path[n - 1] == '/')
+			return complain("%s: not a directory", to->path);
+	}
+	return copy(o, from, to);
+}
+
+static int copy_into(const struct options *o, const struct place *from, const struct place *to)
+{
+	char *name = last_component(from->path);
+	struct place inside;
+	int rc = EXIT_FAILED;
+
+	if (!name)
+		return complain("no memory");
+	if (place_child(to, name, &inside)) {
+		rc = copy_operand(o, from, &inside);
+		free(inside.path);
+	}
+	free(name);
+	return rc;
+}
+
+static int run_cp(const struct options *given, char **operands, int count)
+{
+	struct options o = *given;
+	struct place to, from;
+	int worst = place_any(operands[count - 1], &to);
+	bool inside;
+
+	if (worst != EXIT_FINE)
+		return worst;
+	o.recursive |= o.archive;
+	o.preserve |= o.archive;
+	inside = !o.no_target_directory && place_is_directory(&to);
+	if (count > 2 && !inside)
+		return complain("several files go to a directory, and '%s' is none", to.path);
+	catch_interruptions();
+	for (int i = 0; i < count - 1 && !was_interrupted(); i++) {
+		int rc = place_any(operands[i], &from);
+
+		if (rc == EXIT_FINE && !from.pool && !to.pool)
+			rc = complain_usage("neither '%s' nor '%s' is POOL:/path", from.path,
+					    to.path);
+		else if (rc == EXIT_FINE)
+			rc = (inside ? copy_into : copy_operand)(&o, &from, &to);
+		worst = rc > worst ? rc : worst;
+	}
+	tdestroy(copied_files, forget_copied);
 	return worst;
 }
 
 const struct command cmd_cp = {
 	"cp",
-	"",
+	"recursive:rR preserve:p archive:a no-clobber:n no-target-directory:T cp.force:f",
 	2,
 	-1,
 	run_cp,
-	"copies files into a pool, out of it, or within\n"
-	"usage: pinfold cp FILE... POOL:/[name]\n"
-	"       pinfold cp POOL:/name... FILE-OR-DIRECTORY\n"
-	"A file appears under its name when it is whole; one that was there is replaced in one step.\n"
+	"copies files and directories into a pool, out of it, or within\n"
+	"usage: pinfold cp [-r] [-p] [-a] [-n] [-f] [-T] FILE... POOL:/path\n"
+	"       pinfold cp [-r] [-p] [-a] [-n] [-f] [-T] POOL:/path... FILE-OR-DIRECTORY\n"
+	"As cp(1): a directory that is there receives the copy inside it; -r copies symbolic links as links. In a pool a file\n"
+	"appears under its name when it is whole; one that was there is replaced in one step.\n"
 	"A local path with ':/' in it is written with './' in front.\n"
-	"Example: pinfold cp model.bin /dev/shm/pool:/model.bin"};
+	"Example: pinfold cp -r models /dev/shm/pool:/"};

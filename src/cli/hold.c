@@ -149,8 +149,8 @@ static int run_hold(const struct options *o, char **operands, int count)
 	int rc;
 
 	(void)count;
-	if (!split_operand(operands[0], &path, &name) || !*name)
-		return complain_usage("'%s' is not POOL:/name", operands[0]);
+	if (!split_operand(operands[0], &path, &name))
+		return complain_usage("'%s' is not POOL:/path", operands[0]);
 	if (o->map + o->pin + o->longterm != 1)
 		return complain_usage("one of --map, --pin and --longterm says how to hold");
 	catch_signals();
@@ -167,11 +167,11 @@ static int run_hold(const struct options *o, char **operands, int count)
 
 const struct command cmd_hold = {
 	"hold",
-	"mplonfv",
+	"map pin longterm offset length for verify",
 	1,
 	1,
 	run_hold,
 	"maps or pins a file and keeps it, to try things out\n"
-	"usage: pinfold hold POOL:/name --map|--pin|--longterm [--offset N] [--length N] [--for SECONDS] [--verify]\n"
+	"usage: pinfold hold POOL:/path --map|--pin|--longterm [--offset N] [--length N] [--for SECONDS] [--verify]\n"
 	"Prints 'held' once it holds. --verify fails if a held byte changes; for files that nobody writes in place.\n"
 	"Example: pinfold hold /dev/shm/pool:/model.bin --longterm --verify & pinfold who /dev/shm/pool"};

@@ -1,42 +1,151 @@
 /* The program: finds the command, parses its options (before or after operands), runs it. */
 #include <fcntl.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 
+/* ---- values of options ----------------------------------------------------------------------------- */
+
+static bool set_size(struct options *o, const char *text)
+{
+	return parse_size(text, &o->size) && o->size;
+}
+
+static bool set_inodes(struct options *o, const char *text)
+{
+	return parse_size(text, &o->inodes) && o->inodes;
+}
+
+static bool set_offset(struct options *o, const char *text)
+{
+	return parse_size(text, &o->offset);
+}
+
+static bool set_length(struct options *o, const char *text)
+{
+	o->has_length = true;
+	return parse_size(text, &o->length) && o->length;
+}
+
+static bool parse_number(const char *text, double *number)
+{
+	char *end;
+
+	*number = strtod(text, &end);
+	return *text && !*end && *number >= 0;
+}
+
+static bool set_seconds(struct options *o, const char *text)
+{
+	return parse_number(text, &o->seconds);
+}
+
+static bool set_timeout(struct options *o, const char *text)
+{
+	double number;
+
+	if (!parse_number(text, &number) || number > 1e9)
+		return false;
+	o->timeout_ms = (long)number;
+	return true;
+}
+
+static bool set_policy(struct options *o, const char *text)
+{
+	static const char *const names[] = {"detach", "wait", "try"};
+
+	for (unsigned i = 0; i < 3; i++)
+		if (!strcmp(text, names[i])) {
+			o->policy = (enum pf_policy)i;
+			return true;
+		}
+	return false;
+}
+
+static bool set_mode(struct options *o, const char *text)
+{
+	uint32_t mode;
+
+	o->mode = text;
+	return parse_mode(text, 0777, &mode);
+}
+
+static bool set_date(struct options *o, const char *text)
+{
+	o->has_date = true;
+	return parse_date(text, &o->date_ns);
+}
+
+/* ---- tables ---------------------------------------------------------------------------------------- */
+
 static const struct command *const commands[] = {
-	&cmd_mkfs,     &cmd_info,  &cmd_ls,   &cmd_cp,  &cmd_cat,  &cmd_mv,   &cmd_rm,
-	&cmd_truncate, &cmd_punch, &cmd_hold, &cmd_who, &cmd_reap, &cmd_fsck, &cmd_recover,
+	&cmd_mkfs,  &cmd_info,  &cmd_ls,    &cmd_stat,  &cmd_cp,       &cmd_cat,
+	&cmd_mv,    &cmd_ln,    &cmd_rm,    &cmd_mkdir, &cmd_rmdir,    &cmd_readlink,
+	&cmd_chmod, &cmd_chown, &cmd_touch, &cmd_attr,  &cmd_truncate, &cmd_punch,
+	&cmd_hold,  &cmd_who,   &cmd_reap,  &cmd_fsck,  &cmd_recover,
 };
 
+/* A key is the option's name, or "COMMAND.NAME" where it means something else. */
+#define FLAG(key, field, help)                                   \
+	{                                                        \
+		key, offsetof(struct options, field), NULL, help \
+	}
+#define VALUE(key, set, help)     \
+	{                         \
+		key, 0, set, help \
+	}
+
 static const struct {
-	struct option option;
+	const char *key;
+	size_t flag;                                      /* which field of struct options */
+	bool (*set)(struct options *o, const char *text); /* false: not a value for it */
 	const char *help;
 } all_options[] = {
-	{{"help", no_argument, NULL, 'h'}, "this text"},
-	{{"json", no_argument, NULL, 'j'}, "one JSON document instead of a table"},
-	{{"size", required_argument, NULL, 's'}, "SIZE of the pool: bytes, or with K, M, G, T"},
-	{{"inodes", required_argument, NULL, 'i'}, "how many files at most"},
-	{{"sparse", no_argument, NULL, 'S'},
-	 "do not reserve the memory now; a store may then fail with SIGBUS"},
-	{{"volatile", no_argument, NULL, 'V'},
-	 "accept a disk file, which a power cut may leave damaged"},
-	{{"map", no_argument, NULL, 'm'}, "hold with a direct map"},
-	{{"pin", no_argument, NULL, 'p'}, "hold with a pin"},
-	{{"longterm", no_argument, NULL, 'l'}, "hold with a long-term pin"},
-	{{"offset", required_argument, NULL, 'o'}, "first byte (0)"},
-	{{"length", required_argument, NULL, 'n'}, "bytes (to the end of the file)"},
-	{{"for", required_argument, NULL, 'f'}, "SECONDS (until SIGINT or SIGTERM)"},
-	{{"verify", no_argument, NULL, 'v'},
-	 "compare the held bytes again and again; fail at any difference"},
-	{{"policy", required_argument, NULL, 'P'},
-	 "detach (default), wait or try, if pages are held"},
-	{{"timeout", required_argument, NULL, 't'}, "MILLISECONDS for --policy wait (no limit)"},
-	{{"force", no_argument, NULL, 'F'}, "although it seems to be in use elsewhere"},
-	{{"live", no_argument, NULL, 'L'},
-	 "open the pool and check it beside its users, or as the only one"},
+	FLAG("help", json, "this text"),
+	FLAG("json", json, "one JSON document instead of a table"),
+	VALUE("size", set_size, "SIZE of the pool: bytes, or with K, M, G, T"),
+	VALUE("inodes", set_inodes, "how many files at most"),
+	FLAG("sparse", sparse, "do not reserve the memory now; a store may then fail with SIGBUS"),
+	FLAG("volatile", is_volatile, "accept a disk file, which a power cut may leave damaged"),
+	FLAG("map", map, "hold with a direct map"),
+	FLAG("pin", pin, "hold with a pin"),
+	FLAG("longterm", longterm, "hold with a long-term pin"),
+	VALUE("offset", set_offset, "first byte (0)"),
+	VALUE("length", set_length, "bytes (to the end of the file)"),
+	VALUE("for", set_seconds, "SECONDS (until SIGINT or SIGTERM)"),
+	FLAG("verify", verify, "compare the held bytes again and again; fail at any difference"),
+	VALUE("policy", set_policy, "detach (default), wait or try, if pages are held"),
+	VALUE("timeout", set_timeout, "MILLISECONDS for --policy wait (no limit)"),
+	FLAG("recover.force", force, "although it seems to be in use elsewhere"),
+	FLAG("live", live, "open the pool and check it beside its users, or as the only one"),
+	FLAG("recursive", recursive, "directories with all that is in them"),
+	FLAG("archive", archive,
+	     "as --recursive --preserve, and hard links and extended attributes"),
+	FLAG("preserve", preserve, "owner, mode and times, too"),
+	FLAG("no-clobber", no_clobber, "do nothing where the new name is there already"),
+	FLAG("no-target-directory", no_target_directory,
+	     "a directory that is there is the target itself, not where the target goes"),
+	FLAG("exchange", exchange, "both are there and change places, in one step"),
+	FLAG("cp.force", force, "also over a file that may not be written"),
+	FLAG("mv.force", force, "the default: what has the new name is replaced"),
+	FLAG("ln.force", force, "replace what has the new name, in one step"),
+	FLAG("rm.force", force, "what is not there is no error"),
+	FLAG("long", long_format,
+	     "type and modes, links, owner, size, memory, time of change, name"),
+	FLAG("all", all, "also names that begin with '.'"),
+	FLAG("directory", itself, "a directory itself, not what is in it"),
+	FLAG("parents", parents, "directories on the way, too; no error if it is there"),
+	VALUE("mode", set_mode, "MODE of what is made, instead of all that the umask allows"),
+	FLAG("symbolic", symbolic, "a symbolic link"),
+	FLAG("no-dereference", no_dereference, "a symbolic link itself, not where it leads"),
+	FLAG("dereference", dereference, "where a symbolic link leads, not the link itself"),
+	FLAG("no-create", no_create, "do not make what is not there"),
+	FLAG("atime", only_atime, "the time of access only"),
+	FLAG("mtime", only_mtime, "the time of change only"),
+	VALUE("date", set_date, "TIME instead of now: 2026-01-31T12:00:00Z, or @SECONDS"),
 };
 
 #define OPTIONS (sizeof all_options / sizeof *all_options)
@@ -60,7 +169,7 @@ static int help(void)
 		printf("  %-9s %.*s\n", commands[i]->name, (int)strcspn(commands[i]->help, "\n"),
 		       commands[i]->help);
 	puts("\n"
-	     "A file in a pool is written POOL:/name, as in /dev/shm/pool:/model.bin.\n"
+	     "What is in a pool is written POOL:/path, as in /dev/shm/pool:/models/a.bin.\n"
 	     "Exit codes: 0 fine, 1 it failed, 2 wrong usage.\n"
 	     "\n"
 	     "Example:\n"
@@ -68,144 +177,131 @@ static int help(void)
 	return finish_output();
 }
 
-static int command_help(void)
+/* ---- options --------------------------------------------------------------------------------------- */
+
+/* What getopt_long() is told of a command: its long options, whose values are indices of all_options, and its letters. */
+struct choice {
+	struct option option[OPTIONS + 1];
+	char letters[64];         /* as getopt() wants them */
+	unsigned char index[128]; /* a letter's option, plus one */
+	size_t count;
+};
+
+static const char *option_name(size_t i)
+{
+	const char *dot = strchr(all_options[i].key, '.');
+
+	return dot ? dot + 1 : all_options[i].key;
+}
+
+static size_t find_option(const char *key, size_t length)
+{
+	size_t i = 0;
+
+	while (strncmp(all_options[i].key, key, length) || all_options[i].key[length])
+		i++;
+	return i;
+}
+
+static void choose(struct choice *c, size_t i, const char *letters)
+{
+	char *to = c->letters + strlen(c->letters);
+
+	c->option[c->count++] =
+		(struct option){option_name(i), all_options[i].set != NULL, NULL, (int)i + 256};
+	for (; *letters && *letters != ' '; letters++) {
+		c->index[(unsigned char)*letters] = (unsigned char)(i + 1);
+		*to++ = *letters;
+		if (all_options[i].set)
+			*to++ = ':';
+	}
+	*to = 0;
+}
+
+static void choose_all(struct choice *c)
+{
+	const char *key = current->options;
+
+	*c = (struct choice){.letters = ":"};
+	choose(c, find_option("help", 4), "h");
+	while (*key) {
+		size_t n = strcspn(key, ": "), end = strcspn(key, " ");
+
+		choose(c, find_option(key, n), key + n + (key[n] == ':'));
+		key += end + (key[end] == ' ');
+	}
+}
+
+static int command_help(const struct choice *c)
 {
 	const char *text = strchr(current->help, '\n');
 
 	printf("pinfold %s: %.*s\n%s\n", current->name, (int)strcspn(current->help, "\n"),
 	       current->help, text ? text + 1 : "");
 	puts("\nOptions:");
-	for (size_t i = 0; i < OPTIONS; i++)
-		if (all_options[i].option.val == 'h' ||
-		    strchr(current->options, all_options[i].option.val))
-			printf("  --%-9s %s\n", all_options[i].option.name, all_options[i].help);
+	for (size_t i = 0; i < c->count; i++) {
+		size_t index = (size_t)c->option[i].val - 256;
+		char names[64];
+		int n = snprintf(names, sizeof names, "--%s", c->option[i].name);
+
+		for (int letter = 0; letter < 128; letter++)
+			if (c->index[letter] == index + 1)
+				n += snprintf(names + n, sizeof names - (size_t)n, ", -%c", letter);
+		printf("  %-24s %s\n", names, all_options[index].help);
+	}
 	return finish_output();
 }
 
-/* ---- options --------------------------------------------------------------------------------------- */
-
-static bool parse_policy(const char *text, enum pf_policy *policy)
+static int refuse_option(char **argv)
 {
-	static const char *const names[] = {"detach", "wait", "try"};
+	char letter[] = {'-', (char)optopt, 0};
 
-	for (unsigned i = 0; i < 3; i++)
-		if (!strcmp(text, names[i])) {
-			*policy = (enum pf_policy)i;
-			return true;
-		}
-	return false;
+	return complain_usage("'%s' is not an option of it; see 'pinfold %s --help'",
+			      optopt > 0 && optopt < 128 ? letter : argv[optind - 1],
+			      current->name);
 }
 
-static bool parse_number(const char *text, double *number)
+/* EXIT_FINE, and optind is at the first operand. */
+static int parse_options(int argc, char **argv, const struct choice *c, struct options *o)
 {
-	char *end;
+	int letter;
 
-	*number = strtod(text, &end);
-	return *text && !*end && *number >= 0;
-}
+	opterr = 0;
+	while ((letter = getopt_long(argc, argv, c->letters, c->option, NULL)) != -1) {
+		size_t i;
 
-static bool set_option(struct options *o, int letter, const char *value)
-{
-	double number;
-
-	switch (letter) {
-	case 's':
-		return parse_size(value, &o->size) && o->size;
-	case 'i':
-		return parse_size(value, &o->inodes) && o->inodes;
-	case 'o':
-		return parse_size(value, &o->offset);
-	case 'n':
-		o->has_length = true;
-		return parse_size(value, &o->length) && o->length;
-	case 'f':
-		return parse_number(value, &o->seconds);
-	case 't':
-		if (!parse_number(value, &number) || number > 1e9)
-			return false;
-		o->timeout_ms = (long)number;
-		return true;
-	case 'P':
-		return parse_policy(value, &o->policy);
-	default:
-		return false;
+		if (letter == ':')
+			return complain_usage("%s wants a value", argv[optind - 1]);
+		if (letter == '?')
+			return refuse_option(argv);
+		i = letter < 128 ? c->index[letter] - 1u : (size_t)letter - 256;
+		if (!strcmp(all_options[i].key, "help"))
+			exit(command_help(c));
+		if (!all_options[i].set)
+			*(bool *)((char *)o + all_options[i].flag) = true;
+		else if (!all_options[i].set(o, optarg))
+			return complain_usage("--%s: '%s' is not a value for it", option_name(i),
+					      optarg);
 	}
-}
-
-static void set_flag(struct options *o, int letter)
-{
-	switch (letter) {
-	case 'j':
-		o->json = true;
-		break;
-	case 'S':
-		o->sparse = true;
-		break;
-	case 'V':
-		o->is_volatile = true;
-		break;
-	case 'm':
-		o->map = true;
-		break;
-	case 'p':
-		o->pin = true;
-		break;
-	case 'l':
-		o->longterm = true;
-		break;
-	case 'v':
-		o->verify = true;
-		break;
-	case 'F':
-		o->force = true;
-		break;
-	case 'L':
-		o->live = true;
-		break;
-	}
-}
-
-/* The long options that this command takes, and --help. */
-static void select_options(struct option *to)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < OPTIONS; i++)
-		if (all_options[i].option.val == 'h' ||
-		    strchr(current->options, all_options[i].option.val))
-			to[n++] = all_options[i].option;
-	to[n] = (struct option){0};
+	return EXIT_FINE;
 }
 
 static int run(int argc, char **argv)
 {
 	struct options o = {.seconds = -1, .timeout_ms = -1};
-	struct option options[OPTIONS + 1];
-	int letter, rc, which;
+	struct choice choice;
+	int rc;
 
-	select_options(options);
-	opterr = 0;
-	while ((letter = getopt_long(argc, argv, ":h", options, &which)) != -1) {
-		if (letter == 'h')
-			return command_help();
-		if (letter == ':')
-			return complain_usage("%s wants a value", argv[optind - 1]);
-		if (letter == '?')
-			return complain_usage(
-				"'%s' is not an option of it; see 'pinfold %s --help'",
-				argv[optind - 1], current->name);
-		if (!optarg)
-			set_flag(&o, letter);
-		else if (!set_option(&o, letter, optarg))
-			return complain_usage("--%s: '%s' is not a value for it",
-					      options[which].name, optarg);
-	}
+	choose_all(&choice);
+	rc = parse_options(argc, argv, &choice, &o);
+	if (rc != EXIT_FINE)
+		return rc;
 	argc -= optind;
 	if (argc < current->min || (current->max >= 0 && argc > current->max))
 		return complain_usage("%s operands; see 'pinfold %s --help'",
 				      argc < current->min ? "too few" : "too many", current->name);
 	rc = current->run(&o, argv + optind, argc);
-	drop_pool();
+	drop_pools();
 	return rc;
 }
 

@@ -61,7 +61,7 @@ static int run_mkfs(const struct options *o, char **operands, int count)
 
 const struct command cmd_mkfs = {
 	"mkfs",
-	"siSV",
+	"size inodes sparse volatile",
 	1,
 	1,
 	run_mkfs,
@@ -132,7 +132,7 @@ static int run_info(const struct options *o, char **operands, int count)
 }
 
 const struct command cmd_info = {"info",
-				 "j",
+				 "json",
 				 1,
 				 1,
 				 run_info,
@@ -249,7 +249,7 @@ static int run_fsck(const struct options *o, char **operands, int count)
 
 const struct command cmd_fsck = {
 	"fsck",
-	"jL",
+	"live json",
 	1,
 	1,
 	run_fsck,
@@ -274,7 +274,7 @@ static int run_recover(const struct options *o, char **operands, int count)
 
 const struct command cmd_recover = {
 	"recover",
-	"F",
+	"recover.force",
 	1,
 	1,
 	run_recover,

@@ -105,7 +105,7 @@ static int run_who(const struct options *o, char **operands, int count)
 }
 
 const struct command cmd_who = {"who",
-				"j",
+				"json",
 				1,
 				1,
 				run_who,

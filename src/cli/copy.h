@@ -1,0 +1,23 @@
+/* Copying the bytes of one file between places, in either direction. */
+#ifndef CLI_COPY_H
+#define CLI_COPY_H
+
+#include "cli/cli.h"
+#include "cli/place.h"
+
+/* From now on SIGINT, SIGTERM and SIGHUP end the copying: what is half done is taken back. */
+void catch_interruptions(void);
+bool was_interrupted(void);
+
+/*
+ * Copies the file `from`, which `st` describes, to `to`. In a pool it appears there whole and with its attributes, in one step; what it
+ * replaces loses the name, and its mode and owner go on, as if it had been written. On the host `to` is written in place.
+ * `replaced`: what is there now, NULL: nothing. Symbolic links at `to` must have been followed.
+ */
+int copy_file(const struct options *o, const struct place *from, const struct stat *st,
+	      const struct place *to, const struct stat *replaced);
+
+/* The extended attributes of users, as far as the other side takes them: what it does not take is left out, as cp(1) does. */
+void copy_xattrs(const struct place *from, const struct place *to);
+
+#endif

@@ -1,0 +1,170 @@
+/* mkdir, rmdir, rm. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/cli.h"
+#include "cli/place.h"
+
+/* ---- mkdir ----------------------------------------------------------------------------------------- */
+
+/* A directory on the way: it may be there, and the owner needs to get on. */
+static int make_parent(const struct place *place)
+{
+	if (place_is_directory(place) || place_mkdir(place, 0777) == 0)
+		return EXIT_FINE;
+	return place_is_directory(place) ? EXIT_FINE : complain_at(place, -EEXIST);
+}
+
+/* Those of the path's directories that are not there, from the root on. */
+static int make_parents(const struct place *place)
+{
+	int rc = EXIT_FINE;
+
+	for (char *c = place->path; rc == EXIT_FINE && *c; c++)
+		if (*c == '/' && c != place->path && c[strspn(c, "/")]) {
+			*c = 0;
+			rc = make_parent(place);
+			*c = '/';
+		}
+	return rc;
+}
+
+static int mkdir_one(const struct options *o, char *operand)
+{
+	struct place place;
+	uint32_t mode = 0777;
+	int rc = place_in_pool(operand, &place);
+
+	if (rc == EXIT_FINE && o->parents)
+		rc = make_parents(&place);
+	if (rc != EXIT_FINE || (o->parents && place_is_directory(&place)))
+		return rc;
+	if (o->mode)
+		parse_mode(o->mode, 0777 & ~creation_mask(), &mode);
+	else
+		mode &= ~creation_mask();
+	rc = pf_mkdir(place.pool, place.path, mode);
+	if (rc == -PF_EFILEEXISTS && o->parents && place_is_directory(&place))
+		return EXIT_FINE;
+	return rc < 0 ? complain_pf(place.path) : EXIT_FINE;
+}
+
+static int run_mkdir(const struct options *o, char **operands, int count)
+{
+	return for_operands(o, operands, count, mkdir_one);
+}
+
+const struct command cmd_mkdir = {"mkdir",
+				  "parents:p mode:m",
+				  1,
+				  -1,
+				  run_mkdir,
+				  "makes directories\n"
+				  "usage: pinfold mkdir POOL:/path... [-p] [-m MODE]\n"
+				  "Example: pinfold mkdir -p /dev/shm/pool:/models/v2"};
+
+/* ---- rmdir ----------------------------------------------------------------------------------------- */
+
+static int rmdir_one(const struct options *o, char *operand)
+{
+	struct place place;
+	int rc = place_in_pool(operand, &place);
+
+	(void)o;
+	if (rc != EXIT_FINE)
+		return rc;
+	return pf_rmdir(place.pool, place.path) < 0 ? complain_pf(place.path) : EXIT_FINE;
+}
+
+static int run_rmdir(const struct options *o, char **operands, int count)
+{
+	return for_operands(o, operands, count, rmdir_one);
+}
+
+const struct command cmd_rmdir = {"rmdir",
+				  "",
+				  1,
+				  -1,
+				  run_rmdir,
+				  "removes empty directories\n"
+				  "usage: pinfold rmdir POOL:/path...\n"
+				  "Example: pinfold rmdir /dev/shm/pool:/models/v1"};
+
+/* ---- rm -------------------------------------------------------------------------------------------- */
+
+static int remove_tree(const struct options *o, const struct place *place);
+
+static int remove_entries(const struct options *o, const struct place *directory)
+{
+	struct names names;
+	int worst = EXIT_FINE, error = place_names(directory, &names);
+
+	if (error < 0)
+		worst = complain_at(directory, error);
+	for (size_t i = 0; i < names.count; i++) {
+		struct place place;
+
+		if (!place_child(directory, names.name[i], &place)) {
+			worst = EXIT_FAILED;
+			break;
+		}
+		if (remove_tree(o, &place) != EXIT_FINE)
+			worst = EXIT_FAILED;
+		free(place.path);
+	}
+	names_free(&names);
+	return worst;
+}
+
+/* A file, or a directory after what is in it. */
+static int remove_tree(const struct options *o, const struct place *place)
+{
+	int rc = pf_unlink(place->pool, place->path);
+
+	if (rc == -PF_EISDIR && !o->recursive)
+		return complain("%s is a directory; -r removes it with what is in it", place->path);
+	if (rc == -PF_EISDIR) {
+		if (remove_entries(o, place) != EXIT_FINE)
+			return EXIT_FAILED;
+		rc = pf_rmdir(place->pool, place->path);
+	}
+	if (rc < 0 && o->force && (pf_errno(rc) == ENOENT || pf_errno(rc) == ENOTDIR))
+		return EXIT_FINE;
+	return rc < 0 ? complain_pf(place->path) : EXIT_FINE;
+}
+
+static int rm_one(const struct options *o, char *operand)
+{
+	struct place place;
+	char *name;
+	bool whole;
+	int rc = place_in_pool(operand, &place);
+
+	if (rc != EXIT_FINE)
+		return rc;
+	name = last_component(place.path);
+	whole = name && !strcmp(name, ".");
+	free(name);
+	if (whole)
+		return complain("'%s' is not removed: it is the root, '.' or '..'", place.path);
+	return remove_tree(o, &place);
+}
+
+static int run_rm(const struct options *o, char **operands, int count)
+{
+	if (!count && !o->force)
+		return complain_usage("too few operands; see 'pinfold rm --help'");
+	return for_operands(o, operands, count, rm_one);
+}
+
+const struct command cmd_rm = {
+	"rm",
+	"recursive:rR rm.force:f",
+	0,
+	-1,
+	run_rm,
+	"removes files, and directories with -r; who holds their pages keeps them until it gives them back\n"
+	"usage: pinfold rm POOL:/path... [-r] [-f]\n"
+	"Example: pinfold rm -r /dev/shm/pool:/models/old"};
