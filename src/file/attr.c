@@ -11,17 +11,87 @@
 #include "base/step.h"
 #include "file/attr.h"
 
-#define KNOWN (PF_SET_MODE | PF_SET_UID | PF_SET_GID | PF_SET_ATIME | PF_SET_MTIME | PF_SET_FLAGS)
-#define TIMES (PF_SET_ATIME | PF_SET_MTIME)
-#define NO_ID UINT32_MAX
+#define KNOWN    (PF_SET_MODE | PF_SET_UID | PF_SET_GID | PF_SET_ATIME | PF_SET_MTIME | PF_SET_FLAGS)
+#define TIMES    (PF_SET_ATIME | PF_SET_MTIME)
+#define NO_ID    UINT32_MAX
+#define SETTABLE (INODE_IMMUTABLE | INODE_APPEND)
+#define DAY      86400000000000ull
 
-uint32_t attr_without_setid(const struct pf_caller *caller, const struct inode_attr *attr)
+/* ---- beside other operations -------------------------------------------------------------------------- */
+
+/* Inode lock. */
+static void commit(struct fs *fs, struct rt_self *me, uint32_t ino, const struct inode_attr *attr)
+{
+	struct journal_tx tx;
+
+	journal_begin(&tx, me);
+	fs_attr_set(fs, &tx, ino, attr);
+	journal_commit(&fs->journal, &tx);
+	step("attr: set");
+}
+
+static uint32_t without_setid(const struct pf_caller *caller, const struct inode_attr *attr)
 {
 	uint32_t mode = attr->mode & ~(uint32_t)S_ISUID;
 
 	if ((mode & S_IXGRP) || (caller->uid && !caller_in_group(caller, attr->gid)))
 		mode &= ~(uint32_t)S_ISGID;
 	return mode;
+}
+
+uint32_t attr_written_mode(const struct pf_caller *caller, const struct inode_attr *attr)
+{
+	bool special = attr->mode & (S_ISUID | S_ISGID);
+
+	return caller->uid && special ? without_setid(caller, attr) : attr->mode;
+}
+
+int attr_strip(const pf_file *file, struct rt_self *me)
+{
+	const struct pf_caller *caller = caller_of(file->pool);
+	struct layout *l = &file->pool->layout;
+	struct inode_attr attr;
+	uint32_t mode, uid, gid;
+	int rc;
+
+	fs_owner(&l->fs, file->ino, &mode, &uid, &gid);
+	if (likely(!(mode & (S_ISUID | S_ISGID))) || !caller->uid)
+		return 0;
+	rc = layout_lock(me, l, file->ino);
+	if (rc < 0)
+		return rc;
+	rc = fs_attr(&l->fs, file->ino, &attr);
+	mode = rc == 0 ? attr_written_mode(caller, &attr) : 0;
+	if (rc == 0 && mode != attr.mode && !(attr.flags & SETTABLE)) {
+		attr.mode = mode;
+		attr.ctime = clock_coarse();
+		commit(&l->fs, me, file->ino, &attr);
+	}
+	layout_unlock(me, l, file->ino);
+	return rc;
+}
+
+/* Since the last change nobody has looked, or for a day. */
+static bool is_old(const struct inode_attr *attr, uint64_t now)
+{
+	return now != attr->atime && (attr->atime <= attr->mtime || attr->atime <= attr->ctime ||
+				      now - attr->atime >= DAY);
+}
+
+void attr_set_atime(struct pf_pool *pool, struct rt_self *me, uint32_t ino)
+{
+	struct layout *l = &pool->layout;
+	struct inode_attr attr;
+	uint64_t now = clock_coarse();
+
+	fs_times(&l->fs, ino, &attr.atime, &attr.mtime, &attr.ctime);
+	if (pool->readonly || !is_old(&attr, now) || layout_trylock(me, l, ino) < 0)
+		return;
+	if (fs_attr(&l->fs, ino, &attr) == 0 && attr.state != INODE_FREE && is_old(&attr, now)) {
+		attr.atime = now;
+		commit(&l->fs, me, ino, &attr);
+	}
+	layout_unlock(me, l, ino);
 }
 
 /* ---- who may ------------------------------------------------------------------------------------------ */
@@ -95,7 +165,7 @@ static int check_allowed(const struct pf_caller *caller, uint32_t ino,
 	if (rc == 0)
 		rc = check_times(caller, ino, attr, set);
 	if (rc == 0 && set->set & PF_SET_FLAGS && caller->uid &&
-	    (caller->uid != attr->uid || flags_of(set) != (attr->flags & ~INODE_SHRINKING)))
+	    (caller->uid != attr->uid || flags_of(set) != (attr->flags & SETTABLE)))
 		rc = refuse(ino, "flags");
 	return rc;
 }
@@ -108,7 +178,7 @@ static void set_owners(const struct pf_caller *caller, struct inode_attr *attr,
 	if (!(set->set & (PF_SET_UID | PF_SET_GID)))
 		return;
 	if ((attr->mode & S_IFMT) != S_IFDIR)
-		attr->mode = attr_without_setid(caller, attr);
+		attr->mode = without_setid(caller, attr);
 	if (set->set & PF_SET_UID)
 		attr->uid = set->uid;
 	if (set->set & PF_SET_GID)
@@ -133,7 +203,7 @@ static void change(const struct pf_caller *caller, struct inode_attr *attr,
 	set_owners(caller, attr, set);
 	set_mode(caller, attr, set);
 	if (set->set & PF_SET_FLAGS)
-		attr->flags = (attr->flags & INODE_SHRINKING) | flags_of(set);
+		attr->flags = (attr->flags & ~SETTABLE) | flags_of(set);
 	if (set->set & PF_SET_ATIME)
 		attr->atime = set->atime_ns == PF_NOW ? now : set->atime_ns;
 	if (set->set & PF_SET_MTIME)
@@ -146,7 +216,6 @@ static int set_locked(pf_file *file, struct rt_self *me, const struct pf_setattr
 	const struct pf_caller *caller = caller_of(file->pool);
 	struct fs *fs = &file->pool->layout.fs;
 	struct inode_attr attr;
-	struct journal_tx tx;
 	int rc = fs_attr(fs, file->ino, &attr);
 
 	if (rc == 0)
@@ -154,10 +223,7 @@ static int set_locked(pf_file *file, struct rt_self *me, const struct pf_setattr
 	if (rc < 0 || !set->set)
 		return rc;
 	change(caller, &attr, set);
-	journal_begin(&tx, me);
-	fs_attr_set(fs, &tx, file->ino, &attr);
-	journal_commit(&fs->journal, &tx);
-	step("attr: set");
+	commit(fs, me, file->ino, &attr);
 	return 0;
 }
 

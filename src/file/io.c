@@ -9,7 +9,7 @@
 #include "base/broken.h"
 #include "base/err.h"
 #include "base/sys.h"
-#include "file/pool.h"
+#include "file/attr.h"
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
@@ -47,6 +47,8 @@ ssize_t pf_read(pf_file *file, void *buffer, size_t length, uint64_t offset)
 		return rt_self_error();
 	if (unlikely(!file->data))
 		return handle_no_data(file);
+	if (length)
+		attr_accessed(file, me);
 	size = fs_size(&file->pool->layout.fs, file->ino);
 	if (offset >= size)
 		return 0;
@@ -66,6 +68,7 @@ ssize_t pf_read(pf_file *file, void *buffer, size_t length, uint64_t offset)
 
 struct source {
 	const struct dev *dev;
+	const struct pf_caller *caller;
 	const uint8_t *bytes;
 	uint64_t offset, length; /* in the file */
 };
@@ -184,12 +187,13 @@ static int write_pages(struct rt_self *me, struct layout *l, uint32_t ino, struc
 	return 0;
 }
 
-static void set_written(struct rt_self *me, struct layout *l, uint32_t ino, struct inode_attr *attr,
-			uint64_t end)
+static void set_written(struct rt_self *me, struct layout *l, const struct pf_caller *caller,
+			uint32_t ino, struct inode_attr *attr, uint64_t end)
 {
 	struct journal_tx tx;
 
 	attr->size = MAX(attr->size, end);
+	attr->mode = attr_written_mode(caller, attr);
 	attr->mtime = attr->ctime = clock_coarse();
 	if (!broken(PF_BREAK_WRITE_FENCE))
 		dev_drain(l->pages.dev);
@@ -251,7 +255,7 @@ static ssize_t write_locked(struct rt_self *me, struct layout *l, uint32_t ino, 
 	end = s->offset;
 	rc = write_pages(me, l, ino, &w, &end);
 	if (end > s->offset)
-		set_written(me, l, ino, &attr, end);
+		set_written(me, l, s->caller, ino, &attr, end);
 	return end > s->offset ? (ssize_t)(end - s->offset) : rc;
 }
 
@@ -272,7 +276,8 @@ static int wait_range(struct rt_self *me, struct pf_file *file)
 static ssize_t do_write(pf_file *file, const void *buffer, size_t length, uint64_t offset,
 			bool append)
 {
-	struct source s = {file->pool->layout.pages.dev, buffer, offset, length};
+	struct source s = {file->pool->layout.pages.dev, caller_of(file->pool), buffer, offset,
+			   length};
 	struct rt_self *me;
 	unsigned tries = 0;
 	ssize_t n = check_write(file, &me);
@@ -312,6 +317,9 @@ static int begin_break(pf_file *file, enum pf_policy policy, int timeout_ms, str
 		return rc;
 	if (policy > PF_TRY)
 		return err(PF_EFLAGS, "policy %d", (int)policy);
+	rc = attr_strip(file, *me);
+	if (rc < 0)
+		return rc;
 	how->policy = policy;
 	how->deadline = timeout_ms < 0 ? ~0ull : clock_mono() + (uint64_t)timeout_ms * 1000000u;
 	return 0;
@@ -439,11 +447,13 @@ int io_fill(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, 
 }
 
 /* Inode lock. All or nothing. */
-static int allocate_locked(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t offset,
-			   uint64_t length, unsigned flags)
+static int allocate_locked(struct rt_self *me, pf_file *file, uint64_t offset, uint64_t length,
+			   unsigned flags)
 {
 	const struct layout_fill fill = {.unwritten = true};
 	uint64_t first = offset / PAGE_BYTES, to = offset + length, end = div_up(to, PAGE_BYTES);
+	struct layout *l = &file->pool->layout;
+	uint32_t ino = file->ino;
 	struct inode_attr attr;
 	int rc = fs_attr(&l->fs, ino, &attr);
 
@@ -464,7 +474,7 @@ static int allocate_locked(struct rt_self *me, struct layout *l, uint32_t ino, u
 		attr.flags |= to > attr.size ? INODE_KEEPS : 0;
 	else
 		layout_extend(l, ino, attr.size, to);
-	set_written(me, l, ino, &attr, flags & PF_ALLOC_KEEP_SIZE ? 0 : to);
+	set_written(me, l, caller_of(file->pool), ino, &attr, flags & PF_ALLOC_KEEP_SIZE ? 0 : to);
 	return 0;
 }
 
@@ -489,7 +499,7 @@ int pf_allocate(pf_file *file, uint64_t offset, uint64_t length, unsigned flags)
 		rc = layout_lock(me, l, file->ino);
 		if (rc < 0)
 			return rc;
-		rc = allocate_locked(me, l, file->ino, offset, length, flags);
+		rc = allocate_locked(me, file, offset, length, flags);
 		layout_unlock(me, l, file->ino);
 		if (rc == -PF_EAGAIN && (rc = wait_range(me, file)) == 0)
 			rc = -PF_EAGAIN;

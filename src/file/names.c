@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/step.h"
+#include "file/attr.h"
 
 #define LOOKS 1000u /* at a path whose end changes each time */
 
@@ -563,6 +564,7 @@ ssize_t pf_readlink(pf_pool *pool, const char *name, char *target, size_t size)
 	}
 	if (rc < 0)
 		return rc;
+	attr_set_atime(pool, me, path.ino);
 	memcpy(target, text, MIN((size_t)rc, size));
 	return (ssize_t)MIN((size_t)rc, size);
 }

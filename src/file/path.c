@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "file/attr.h"
 
 #define LINKS_MAX 40u
 #define RESTARTS  1000u /* of walks on which a directory went away */
@@ -142,6 +143,7 @@ static int follow_link(struct walk *w)
 	}
 	if (length < 0)
 		return length;
+	attr_set_atime(w->pool, w->me, p->ino);
 	if ((size_t)length + rest > PF_PATH_MAX)
 		return err(PF_ENAME, "%s", w->whole);
 	memcpy(text + length, w->rest, rest + 1);

@@ -35,6 +35,7 @@ struct pf_file {
 	bool directory; /* one that can be read */
 	bool writable, append;
 	bool nameless;            /* opened with PF_O_TMPFILE: it may get its first name */
+	_Atomic uint32_t reads;   /* about how many there were, see attr.h */
 	struct file_batch *batch; /* of a directory that is read, see list.c */
 	struct pf_file *next, **link;
 };

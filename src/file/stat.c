@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/sys.h"
+#include "file/attr.h"
 #include "file/path.h"
 
 #define LOOKS 1000u /* at a path whose end changes hands each time */
@@ -109,6 +110,7 @@ static int read_bucket(pf_file *file, struct rt_self *me, uint64_t key, struct f
 	bool sure = false;
 	int rc;
 
+	attr_accessed(file, me);
 	for (unsigned i = 0; i < READS && !sure; i++)
 		b->count = fs_dir_read(&l->fs, file->ino, key, b->names, &b->next, &sure);
 	if (!sure) {

@@ -109,6 +109,13 @@ bool fs_is_directory(struct fs *fs, uint32_t ino);
 uint32_t fs_parent(struct fs *fs, uint32_t ino);
 /* Each word as it is at some moment. */
 void fs_owner(struct fs *fs, uint32_t ino, uint32_t *mode, uint32_t *uid, uint32_t *gid);
+static inline void fs_times(struct fs *fs, uint32_t ino, uint64_t *atime, uint64_t *mtime,
+			    uint64_t *ctime)
+{
+	*atime = load_acquire(&fs->inodes[ino].atime);
+	*mtime = load_acquire(&fs->inodes[ino].mtime);
+	*ctime = load_acquire(&fs->inodes[ino].ctime);
+}
 /* Adds the changed attributes to a transaction, once for each inode. Inode lock. */
 void fs_attr_set(struct fs *fs, struct journal_tx *tx, uint32_t ino, const struct inode_attr *attr);
 

@@ -330,7 +330,7 @@ static int set_size(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t
 		attr.shrink_to = size;
 	}
 	attr.size = size;
-	attr.mtime = attr.ctime = clock_now();
+	attr.mtime = attr.ctime = clock_coarse();
 	set_attr(me, l, ino, &attr);
 	step("truncate: size");
 	return attr.flags & INODE_SHRINKING ? finish_shrink(me, l, ino, &attr) : 0;
@@ -370,7 +370,7 @@ static int punch(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t fr
 		rc = layout_remove(me, l, ino, first / PAGE_BYTES, last / PAGE_BYTES);
 	if (rc < 0)
 		return rc;
-	attr.mtime = attr.ctime = clock_now();
+	attr.mtime = attr.ctime = clock_coarse();
 	set_attr(me, l, ino, &attr);
 	return 0;
 }
