@@ -49,7 +49,7 @@ static struct inode_attr some_attr(struct test_random *chance)
 			       .uid = (uint32_t)test_random(chance),
 			       .gid = (uint32_t)test_random(chance),
 			       .parent = (uint32_t)test_random(chance),
-			       .key = test_random(chance),
+			       .key = test_random(chance) >> 1,
 			       .xattr = test_random(chance),
 			       .state = (enum inode_state)test_below(chance, 4)};
 
@@ -107,7 +107,7 @@ static void records(struct test_random *chance)
 /* A fitting checksum over what nobody writes. */
 static void impossible(struct test_random *chance)
 {
-	for (unsigned which = 0; which < 8; which++) {
+	for (unsigned which = 0; which < 9; which++) {
 		struct inode_attr a = some_attr(chance), back;
 		struct inode_format inode;
 
@@ -129,6 +129,8 @@ static void impossible(struct test_random *chance)
 		}
 		if (which == 7)
 			a.shrink_to = FILE_PAGES_MAX * PAGE_BYTES + 1;
+		if (which == 8)
+			a.key |= 1ull << 63;
 		write_record(&inode, &a);
 		must_be(inode_read(&inode, &back), -PF_ECORRUPT);
 	}

@@ -26,7 +26,8 @@ entry_t entry_make(uint32_t ino, uint32_t igen, uint64_t index, enum entry_kind 
 
 bool entry_valid(uint32_t ino, uint32_t igen, uint64_t index, entry_t entry)
 {
-	return !entry || entry >> 48 == check_of(ino, igen, index, entry & ((1ull << 48) - 1));
+	return !entry || (entry >> 48 == check_of(ino, igen, index, entry & ((1ull << 48) - 1)) &&
+			  !(entry & ENTRY_UNUSED));
 }
 
 /* Word 0 is the checksum of the others, and of inlined[] of a symbolic link. */
@@ -75,7 +76,7 @@ static void from_words(const uint64_t *words, struct inode_attr *attr)
 	};
 }
 
-static int check_attr(const struct inode_attr *a)
+static int check_attr(const struct inode_attr *a, const uint64_t *words)
 {
 	uint32_t type = a->mode & S_IFMT;
 
@@ -88,6 +89,9 @@ static int check_attr(const struct inode_attr *a)
 	if (a->size > FILE_PAGES_MAX * PAGE_BYTES || a->shrink_to > FILE_PAGES_MAX * PAGE_BYTES ||
 	    (type == S_IFLNK && (!a->size || a->size > PF_PATH_MAX)))
 		return err(PF_ECORRUPT, "inode: size %lu", (unsigned long)a->size);
+	if (words[10] >> 32 || a->key >> 63)
+		return err(PF_ECORRUPT, "inode: name %lx in directory %lx", (unsigned long)a->key,
+			   (unsigned long)words[10]);
 	if ((a->state == INODE_NAMED) != (a->nlink != 0))
 		return err(PF_ECORRUPT, "inode: state %d with %u names", (int)a->state, a->nlink);
 	return 0;
@@ -121,7 +125,7 @@ static int read_within(const struct inode_format *inode, struct inode_attr *attr
 		if (!any || words[0] == crc_of(words, crc)) {
 			from_words(words, attr);
 			attr->link_crc = crc;
-			return any ? check_attr(attr) : 0;
+			return any ? check_attr(attr, words) : 0;
 		}
 		cpu_relax();
 	}

@@ -8,7 +8,7 @@
  * level is in the entry); while it is empty, the first INLINE_ENTRIES pages are in inode.inlined[].
  *
  * An entry is one word, so a reader without a lock sees all of it or nothing:
- *   bits 0-1 kind | 2-6 order hint (leaf) or level (table) | 8-47 pfn or node number | 48-63 check
+ *   bits 0-1 kind | 2-6 order hint (leaf) or level (table) | 7 0 | 8-47 pfn or node number | 48-63 check
  * The check covers inode, generation, page index (first one the entry maps) and the low 48 bits, so an entry
  * that strayed to another place is seen. Empty is the word 0. The order is a hint: the page descriptor decides.
  *
@@ -77,6 +77,8 @@ _Static_assert(offsetof(struct inode_format, xattr) == 232, "inode layout");
 enum entry_kind { ENTRY_EMPTY, ENTRY_LEAF, ENTRY_TABLE, ENTRY_UNWRITTEN };
 
 typedef uint64_t entry_t;
+
+#define ENTRY_UNUSED 0x80u /* the bit that is 0 */
 
 static inline enum entry_kind entry_kind(entry_t entry)
 {

@@ -232,7 +232,7 @@ static void walk_map(struct walk *w, uint32_t ino, uint32_t igen)
 				 entry_order(root) + 1);
 	end_run(w, &at);
 	pages = inner_walk_word(w, &inode->pages);
-	if (!entry_valid(ino, igen, PAGES_INDEX, pages) || entry_target(pages) != at.pages)
+	if (pages != (at.pages ? entry_make(ino, igen, PAGES_INDEX, ENTRY_LEAF, 0, at.pages) : 0))
 		report_violation(w->report, "map", "inode %u has %lu pages, not %lu", ino,
 				 (unsigned long)at.pages, (unsigned long)entry_target(pages));
 }
@@ -257,33 +257,66 @@ static const void *walk_single(struct walk *w, uint32_t ino, uint32_t igen, uint
 			       entry_t e, void *copy)
 {
 	if (!entry_valid(ino, igen, index, e) || entry_kind(e) != ENTRY_LEAF) {
-		report_violation(w->report, "inode", "inode %u: wrong check of what names its %s",
-				 ino, index == LINK_INDEX ? "link" : "attributes");
+		report_violation(w->report, index == LINK_INDEX ? "link" : "xattr",
+				 "inode %u: wrong check of what names its page", ino);
 		return NULL;
 	}
 	return inner_walk_node(w, ino, entry_target(e)) ? inner_walk_page(w, entry_target(e), copy)
 							: NULL;
 }
 
+/* `length` bytes that a link can say, then zeros up to `room`. */
+static bool is_target(const uint8_t *text, size_t length, size_t room)
+{
+	if (memchr(text, 0, length))
+		return false;
+	while (length < room)
+		if (text[length++])
+			return false;
+	return true;
+}
+
+static void walk_short_link(struct walk *w, uint32_t ino, const struct inode_attr *attr)
+{
+	const struct inode_format *inode = inner_walk_inode(w, ino);
+	uint64_t text[INLINE_ENTRIES];
+
+	for (unsigned i = 0; i < INLINE_ENTRIES; i++)
+		text[i] = inner_walk_word(w, &inode->inlined[i]);
+	if (inner_walk_word(w, &inode->root))
+		report_violation(w->report, "link", "inode %u: a short link has a node", ino);
+	if (!is_target((const uint8_t *)text, attr->size, sizeof text))
+		report_violation(w->report, "link", "inode %u says what no link can say", ino);
+}
+
 static void walk_link(struct walk *w, uint32_t ino, const struct inode_attr *attr)
 {
 	const struct inode_format *inode = inner_walk_inode(w, ino);
 	entry_t root = inner_walk_word(w, &inode->root);
-	uint64_t copy[NODE_ENTRIES];
+	uint64_t copy[NODE_ENTRIES], any = 0;
 	const void *text;
 
+	if (inner_walk_word(w, &inode->pages))
+		report_violation(w->report, "link", "inode %u: a link has pages", ino);
 	if (attr->size <= LINK_INLINE) {
-		if (root)
-			report_violation(w->report, "link", "inode %u: a short link has a node",
-					 ino);
+		walk_short_link(w, ino, attr);
 		return;
 	}
+	for (unsigned i = 1; i < INLINE_ENTRIES; i++)
+		any |= inner_walk_word(w, &inode->inlined[i]);
+	if (any)
+		report_violation(w->report, "link",
+				 "inode %u: a long link has bytes of a short one", ino);
 	if (!root && attr->state == INODE_EVICTING)
 		return;
 	text = walk_single(w, ino, attr->generation, LINK_INDEX, root, copy);
-	if (text && crc32c(0, text, attr->size) != inner_walk_word(w, &inode->inlined[0]))
+	if (!text)
+		return;
+	if (crc32c(0, text, attr->size) != inner_walk_word(w, &inode->inlined[0]))
 		report_violation(w->report, "link", "inode %u: wrong checksum of what it says",
 				 ino);
+	else if (!is_target(text, attr->size, PAGE_BYTES))
+		report_violation(w->report, "link", "inode %u says what no link can say", ino);
 }
 
 static void walk_xattr(struct walk *w, uint32_t ino, const struct inode_attr *attr)
@@ -331,9 +364,31 @@ static void read_high(struct walk *w)
 	w->high = 0;
 }
 
+/* Numbers come into use by FS_CHUNK: if the counter were too low, some of the next ones were used. */
+static void walk_unused(struct walk *w)
+{
+	uint64_t end = MIN((uint64_t)w->high + FS_CHUNK, w->super->inodes);
+
+	for (uint64_t ino = w->high; w->high && ino < end; ino++) {
+		const _Atomic uint64_t *word =
+			(const _Atomic uint64_t *)inner_walk_inode(w, (uint32_t)ino);
+		uint64_t any = 0;
+
+		for (unsigned i = 0; i < INODE_BYTES / 8; i++)
+			any |= inner_walk_word(w, &word[i]);
+		if (!any)
+			continue;
+		report_violation(w->report, "counters",
+				 "inode %lu has a record, but from %u on none was used",
+				 (unsigned long)ino, w->high);
+		return;
+	}
+}
+
 void inner_walk(struct walk *w)
 {
 	read_high(w);
+	walk_unused(w);
 	for (uint32_t ino = 1; ino < w->high && w->rc == 0; ino++)
 		walk_inode(w, ino);
 	if (w->rc == 0)

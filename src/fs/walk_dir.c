@@ -43,10 +43,10 @@ static void walk_target(struct at *at, const struct dir_name *name)
 		report_violation(w->report, "name",
 				 "%s in directory %u leads to inode %u, which is another one",
 				 name->name, at->ino, name->ino);
-	else if (name->type == S_IFDIR && attr.parent != at->ino)
+	else if (name->type == S_IFDIR && (attr.parent != at->ino || attr.key != name->key))
 		report_violation(w->report, "name",
-				 "directory %s in directory %u is said to be in %u", name->name,
-				 at->ino, attr.parent);
+				 "directory %s in directory %u is said to be key %lx in %u",
+				 name->name, at->ino, (unsigned long)attr.key, attr.parent);
 	w->links[name->ino]++;
 	at->directories += name->type == S_IFDIR;
 }
@@ -64,22 +64,41 @@ static void walk_name(struct at *at, const struct dir_name *name, uint64_t first
 	walk_target(at, name);
 }
 
-static bool key_before(const uint64_t *keys, unsigned n, uint64_t key)
+/* Entries of a bucket, as far as they have been looked at. */
+struct seen {
+	const struct dir_page *page;
+	unsigned count;
+	uint64_t key[DIR_GRANULES];
+	unsigned granule[DIR_GRANULES];
+};
+
+/* Keys are unique; so are names, which have the same key but for what tells ties apart. */
+static void check_unique(struct at *at, struct seen *seen, const struct dir_name *name,
+			 unsigned granule)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (keys[i] == key)
-			return true;
-	return false;
+	uint64_t hash = name->key & ~(DIR_TIES - 1ull);
+	struct dir_name other;
+
+	for (unsigned i = 0; i < seen->count; i++) {
+		if ((seen->key[i] & ~(DIR_TIES - 1ull)) != hash)
+			continue;
+		if (seen->key[i] == name->key)
+			complain(at, "two entries have one key", name->key);
+		if (dir_read(seen->page, seen->granule[i], &other) &&
+		    other.length == name->length && !memcmp(other.name, name->name, name->length))
+			complain(at, "two entries have one name", name->key);
+	}
+	seen->key[seen->count] = name->key;
+	seen->granule[seen->count++] = granule;
 }
 
 static void walk_bucket(struct at *at, uint64_t node, uint64_t first, unsigned open)
 {
 	_Alignas(64) uint64_t copy[NODE_ENTRIES];
 	const struct dir_page *page = inner_walk_page(at->w, node, copy);
-	uint64_t heads = load_relaxed(&page->heads), used = (1ull << DIR_FIRST) - 1, mine;
-	uint64_t keys[DIR_GRANULES];
+	uint64_t heads = load_relaxed(&page->heads), used = (1ull << DIR_FIRST) - 1;
+	struct seen seen = {.page = page};
 	struct dir_name name;
-	unsigned n = 0;
 
 	if (load_relaxed(&page->owner) != (at->ino | (uint64_t)at->attr->generation << 32)) {
 		complain(at, "the bucket is of another directory", first);
@@ -92,15 +111,11 @@ static void walk_bucket(struct at *at, uint64_t node, uint64_t first, unsigned o
 			complain(at, "an entry is damaged", first);
 			continue;
 		}
-		mine = ((1ull << dir_granules(name.length)) - 1) << g;
-		if (used & mine)
-			complain(at, "entries overlap", name.key);
-		used |= mine;
+		/* Two that overlapped would not both be whole: no name has bytes that are an entry's. */
+		used |= ((1ull << dir_granules(name.length)) - 1) << g;
 		if ((load_relaxed(&page->prints[g / 8]) >> g % 8 * 8 & 0xff) != dir_print(name.key))
 			complain(at, "the fingerprint is not that of the name", name.key);
-		if (key_before(keys, n, name.key))
-			complain(at, "two entries have one key", name.key);
-		keys[n++] = name.key;
+		check_unique(at, &seen, &name, g);
 		walk_name(at, &name, first, open);
 	}
 	if (used != load_relaxed(&page->used))
@@ -169,11 +184,24 @@ static void walk_table(struct at *at, uint64_t node, uint64_t first, unsigned de
 	}
 }
 
+/* Where a file has the first of its pages, a directory has nothing. */
+static void check_no_pages(struct walk *w, uint32_t ino)
+{
+	const struct inode_format *inode = inner_walk_inode(w, ino);
+	uint64_t any = inner_walk_word(w, &inode->pages);
+
+	for (unsigned i = 0; i < INLINE_ENTRIES; i++)
+		any |= inner_walk_word(w, &inode->inlined[i]);
+	if (any)
+		report_violation(w->report, "directory", "directory %u has pages", ino);
+}
+
 void inner_walk_dir(struct walk *w, uint32_t ino, const struct inode_attr *attr)
 {
 	struct at at = {.w = w, .ino = ino, .attr = attr};
 	entry_t root = inner_walk_word(w, &inner_walk_inode(w, ino)->root);
 
+	check_no_pages(w, ino);
 	if (root)
 		walk_slot(&at, root, 0, 0);
 	if (at.entries != attr->size)
@@ -187,25 +215,30 @@ void inner_walk_dir(struct walk *w, uint32_t ino, const struct inode_attr *attr)
 
 /* ---- names and inodes -------------------------------------------------------------------------------- */
 
-#define IN_TREE UINT32_MAX /* in w->links, of a directory that is below the root */
+/* In w->links, when names have been compared: what is known of a directory. */
+enum { UNKNOWN, ON_WAY, IN_TREE, OUTSIDE };
 
-/* Follows parents up to a directory that is known to be in the tree; those on the way are known then. A ring has no such. */
+/* Follows parents up to a directory of which it is known, or that is on this way already: a ring. Then it is known of all on the way. */
 static bool in_tree(struct walk *w, uint32_t ino)
 {
 	struct inode_attr attr;
-	uint32_t at = ino;
+	uint32_t at = ino, known = OUTSIDE;
 
-	for (uint32_t n = 0; w->links[at] != IN_TREE; n++) {
-		if (n == w->high || inner_walk_read(w, at, &attr) < 0 || attr.parent >= w->high ||
+	while (w->links[at] == UNKNOWN) {
+		w->links[at] = ON_WAY;
+		if (inner_walk_read(w, at, &attr) < 0 || attr.parent >= w->high ||
 		    (attr.mode & S_IFMT) != S_IFDIR)
-			return false;
+			break;
 		at = attr.parent;
 	}
-	for (at = ino; w->links[at] != IN_TREE; at = attr.parent) {
-		w->links[at] = IN_TREE;
-		inner_walk_read(w, at, &attr);
+	if (w->links[at] == IN_TREE)
+		known = IN_TREE;
+	for (at = ino; w->links[at] == ON_WAY; at = attr.parent) {
+		w->links[at] = known;
+		if (inner_walk_read(w, at, &attr) < 0 || attr.parent >= w->high)
+			break;
 	}
-	return true;
+	return known == IN_TREE;
 }
 
 static void check_links(struct walk *w, uint32_t ino, const struct inode_attr *attr)
@@ -213,7 +246,7 @@ static void check_links(struct walk *w, uint32_t ino, const struct inode_attr *a
 	bool directory = (attr->mode & S_IFMT) == S_IFDIR;
 	uint32_t wanted = attr->state != INODE_NAMED ? 0 : directory ? 1 : attr->nlink;
 
-	if (ino != ROOT_INO && w->links[ino] != IN_TREE && w->links[ino] != wanted)
+	if (ino != ROOT_INO && w->links[ino] != wanted)
 		report_violation(w->report, "name", "inode %u has %u names, not %u", ino,
 				 w->links[ino], wanted);
 }
@@ -231,6 +264,7 @@ void inner_walk_links(struct walk *w)
 	for (uint32_t ino = 1; ino < w->high; ino++)
 		if (inner_walk_read(w, ino, &attr) == 0 && attr.state != INODE_FREE)
 			check_links(w, ino, &attr);
+	memset(w->links, UNKNOWN, w->high * sizeof *w->links);
 	w->links[ROOT_INO] = IN_TREE;
 	for (uint32_t ino = 1; ino < w->high; ino++)
 		if (inner_walk_read(w, ino, &attr) == 0 && attr.state == INODE_NAMED &&

@@ -45,6 +45,7 @@ void image_make(struct image *image)
 		box_make_inode(&box, image->wide, name, S_IFREG | 0644, NULL);
 	}
 	image->unnamed = box_create(&box, "unnamed");
+	must_be(box_add(&box, image->unnamed, 0, 0, 12), 0); /* so it stays when its name goes */
 	box_unlink(&box, ROOT_INO, "unnamed");
 	image->removed = box_create(&box, "removed");
 	box_evict(&box, image->removed);
@@ -103,5 +104,5 @@ void image_seal_entry(const struct image *image, uint32_t ino, uint64_t index,
 	uint32_t igen = load_relaxed(&image_inode(image, ino)->state) >> 32;
 
 	store_relaxed(entry,
-		      entry_make(ino, igen, index, entry_kind(e), entry_order(e), entry_target(e)));
+		      entry_make(ino, igen, index, entry_kind(e), e >> 2 & 63, entry_target(e)));
 }
