@@ -41,8 +41,8 @@ struct dir_page {
 	_Atomic uint64_t heads; /* a bit per granule: an entry begins there */
 	_Atomic uint64_t used;  /* a bit per granule of an entry */
 	uint64_t unused[5];
-	_Atomic uint64_t
-		prints[8]; /* a byte per granule: dir_print() of the key, where an entry begins */
+	_Atomic uint64_t prints
+		[8]; /* a byte per granule: dir_print() of the key where an entry begins, else 0 */
 	struct dir_entry entry[DIR_GRANULES - DIR_FIRST]; /* entry[granule - DIR_FIRST] */
 };
 _Static_assert(sizeof(struct dir_page) == PAGE_BYTES, "directory bucket");
@@ -64,7 +64,9 @@ static inline unsigned dir_granules(unsigned length)
 
 static inline unsigned dir_print(uint64_t key)
 {
-	return key >> 4 & 0xff;
+	unsigned print = key >> 4 & 0xff;
+
+	return print ? print : 1;
 }
 
 /* Slot for a key in a table at this depth. */

@@ -107,7 +107,7 @@ static bool entry_is(const struct dir_page *page, unsigned granule, const struct
 /* The granule of that name; 0: it is not there. */
 static unsigned find_in(const struct dir_page *page, const struct wanted *w)
 {
-	uint64_t mask = load_acquire(&page->heads) & match_prints(page, dir_print(w->key));
+	uint64_t mask = match_prints(page, dir_print(w->key)) >> DIR_FIRST << DIR_FIRST;
 
 	for (; mask; mask &= mask - 1)
 		if (entry_is(page, (unsigned)__builtin_ctzll(mask), w))
@@ -140,6 +140,15 @@ static bool proves_itself(const struct dir_page *page, unsigned granule, const s
 	       !memcmp(name->name, w->words, w->length);
 }
 
+/* The lines of its attributes: whoever looks a name up looks at these next. */
+static void prefetch_inode(struct fs *fs, uint32_t ino)
+{
+	if (likely(ino < fs->super.inodes)) {
+		__builtin_prefetch(&fs->inodes[ino].crc);
+		__builtin_prefetch(&fs->inodes[ino].mode_uid);
+	}
+}
+
 uint32_t fs_dir_lookup(struct fs *fs, uint32_t dir, const char *name, size_t length, uint32_t *igen,
 		       bool *sure)
 {
@@ -160,6 +169,7 @@ uint32_t fs_dir_lookup(struct fs *fs, uint32_t dir, const char *name, size_t len
 	if (granule) {
 		at = (const _Atomic uint64_t *)page + granule * 8;
 		found.ino = (uint32_t)load_acquire(&at[0]);
+		prefetch_inode(fs, found.ino);
 		found.igen = load_acquire(&at[2]) >> 32;
 	}
 	/* All loads above are acquire loads. Pairs with begin_change(): who read a word stored after it sees the sequence odd, or a later one. */
@@ -261,6 +271,23 @@ static int deepen(struct fs *fs, struct rt_self *me, uint32_t dir, const struct 
 	return 0;
 }
 
+/* Of a granule, in its word of prints. */
+static uint64_t byte_mask(unsigned granule)
+{
+	return 0xffull << granule % 8 * 8;
+}
+
+/* The same of all these granules, in word i. */
+static uint64_t bytes_of(uint64_t granules, unsigned i)
+{
+	uint64_t mask = 0;
+
+	for (unsigned g = 8 * i; g < 8 * i + 8; g++)
+		if (granules >> g & 1)
+			mask |= byte_mask(g);
+	return mask;
+}
+
 /* The entries whose keys have this bit go to the new bucket as they are, at the granules where they were. Returns their heads. */
 static uint64_t copy_upper(struct fs *fs, const struct dir_page *from, struct dir_page *to,
 			   uint64_t bit, uint64_t *used)
@@ -280,7 +307,8 @@ static uint64_t copy_upper(struct fs *fs, const struct dir_page *from, struct di
 		*used |= ((1ull << n) - 1) << g;
 	}
 	for (unsigned i = 0; i < 8; i++)
-		media_word(fs->dev, &to->prints[i], load_relaxed(&from->prints[i]));
+		media_word(fs->dev, &to->prints[i],
+			   load_relaxed(&from->prints[i]) & bytes_of(heads, i));
 	media_word(fs->dev, &to->heads, heads);
 	media_word(fs->dev, &to->used, *used | ((1ull << DIR_FIRST) - 1));
 	return heads;
@@ -310,6 +338,9 @@ static int split(struct fs *fs, struct rt_self *me, uint32_t dir, const struct w
 		journal_word(&fs->journal, &tx, w->at + ((int)s - (int)w->slot),
 			     make(fs, dir, dir_first_key(w->first, w->depth - 1, s), ENTRY_LEAF,
 				  order + 1, s < middle ? entry_target(w->entry) : (uint64_t)node));
+	for (unsigned i = 0; i < 8; i++)
+		journal_word(&fs->journal, &tx, &page->prints[i],
+			     load_relaxed(&page->prints[i]) & ~bytes_of(heads, i));
 	journal_word(&fs->journal, &tx, &page->heads, load_relaxed(&page->heads) & ~heads);
 	journal_word(&fs->journal, &tx, &page->used, load_relaxed(&page->used) & ~used);
 	commit_node(fs, me, dir, &tx);
@@ -352,7 +383,7 @@ int fs_dir_room(struct fs *fs, struct rt_self *me, uint32_t dir, const char *nam
 /* The first key that no entry of the bucket has. Of DIR_TIES names with one hash, that is the last. */
 static uint64_t untie(const struct dir_page *page, uint64_t key)
 {
-	uint64_t mask = load_relaxed(&page->heads) & match_prints(page, dir_print(key));
+	uint64_t mask = match_prints(page, dir_print(key)) >> DIR_FIRST << DIR_FIRST;
 	unsigned taken = 0;
 
 	for (; mask; mask &= mask - 1) {
@@ -396,19 +427,22 @@ int fs_dir_add(struct fs *fs, struct journal_tx *tx, uint32_t dir, struct dir_na
 	for (unsigned i = 3 + (unsigned)div_up(name->length, 8); i < n * 8; i++)
 		if (load_relaxed(&at[i]))
 			set_word(fs, tx, &at[i], 0);
-	print = word_now(fs, tx, &page->prints[g / 8]) & ~(0xffull << g % 8 * 8);
-	set_word(fs, tx, &page->prints[g / 8], print | (uint64_t)dir_print(name->key) << g % 8 * 8);
 	set_word(fs, tx, &page->used, word_now(fs, tx, &page->used) | ((1ull << n) - 1) << g);
-	/* Last: a reader that sees it sees the entry. */
 	set_word(fs, tx, &page->heads, word_now(fs, tx, &page->heads) | 1ull << g);
+	/* Last: a lookup that sees it sees the entry. */
+	print = word_now(fs, tx, &page->prints[g / 8]) & ~byte_mask(g);
+	set_word(fs, tx, &page->prints[g / 8], print | (uint64_t)dir_print(name->key) << g % 8 * 8);
 	return 0;
 }
 
+/* No lookup finds it any more when its byte is gone. */
 void fs_dir_remove(struct fs *fs, struct journal_tx *tx, const struct fs_place *place)
 {
 	struct dir_page *page = bucket_at(fs, place->node);
 	uint64_t granules = ((1ull << dir_granules(place->name.length)) - 1) << place->granule;
+	_Atomic uint64_t *prints = &page->prints[place->granule / 8];
 
+	set_word(fs, tx, prints, word_now(fs, tx, prints) & ~byte_mask(place->granule));
 	set_word(fs, tx, &page->heads, word_now(fs, tx, &page->heads) & ~(1ull << place->granule));
 	set_word(fs, tx, &page->used, word_now(fs, tx, &page->used) & ~granules);
 }

@@ -118,6 +118,10 @@ static void walk_bucket(struct at *at, uint64_t node, uint64_t first, unsigned o
 		check_unique(at, &seen, &name, g);
 		walk_name(at, &name, first, open);
 	}
+	for (unsigned g = 0; g < DIR_GRANULES; g++)
+		if (!(load_relaxed(&page->heads) >> g & 1) &&
+		    load_relaxed(&page->prints[g / 8]) >> g % 8 * 8 & 0xff)
+			complain(at, "a fingerprint without an entry", first);
 	if (used != load_relaxed(&page->used))
 		complain(at, "the granules in use are not those of the entries", first);
 }
