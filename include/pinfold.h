@@ -437,6 +437,20 @@ struct pf_info {
 };
 int pf_info(pf_pool *pool, struct pf_info *info);
 
+#define PF_STATFS_RDONLY 0x1u
+/* What statvfs(3) tells. */
+struct pf_statfs {
+	uint64_t id;         /* the pool's, as it will be whenever it is opened */
+	uint64_t block_size; /* bytes */
+	uint64_t pages_total, pages_free;
+	uint64_t pages_available; /* free ones that a file can have: all of them */
+	uint64_t inodes_total, inodes_free;
+	unsigned name_max; /* bytes */
+	unsigned flags;    /* PF_STATFS_... */
+};
+/* A few microseconds: it looks at bitmaps, not at files, and asks the host nothing. No lock. */
+int pf_statfs(pf_pool *pool, struct pf_statfs *statfs);
+
 /* Gives back all that dead processes held, and lets what can leave quarantine leave. Returns how many
  * processes were reaped. One that cannot be reaped because of a stopped process is left after the time limit. */
 int pf_reap(pf_pool *pool);

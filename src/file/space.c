@@ -46,6 +46,26 @@ int pf_info(pf_pool *pool, struct pf_info *info)
 	return 0;
 }
 
+int pf_statfs(pf_pool *pool, struct pf_statfs *statfs)
+{
+	struct layout *l = &pool->layout;
+
+	if (!pool_self(pool))
+		return rt_self_error();
+	*statfs = (struct pf_statfs){
+		.block_size = PAGE_BYTES,
+		.pages_total = l->pages.count,
+		.pages_free = page_free_count(&l->pages),
+		.inodes_total = l->fs.super.inodes - 2, /* 0, and the root directory */
+		.inodes_free = fs_inodes_free(&l->fs),
+		.name_max = PF_NAME_MAX,
+		.flags = pool->readonly ? PF_STATFS_RDONLY : 0,
+	};
+	statfs->pages_available = statfs->pages_free;
+	memcpy(&statfs->id, l->fs.super.uuid, sizeof statfs->id);
+	return 0;
+}
+
 /* ---- a full pool ----------------------------------------------------------------------------------- */
 
 struct top {
