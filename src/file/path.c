@@ -165,20 +165,27 @@ static void end_at(struct path *p, enum path_last last)
 	p->length = 0;
 }
 
+static const char *skip_slashes(const char *text)
+{
+	while (*text == '/')
+		text++;
+	return text;
+}
+
 /* One component. 1: it was the last. */
 static int step_on(struct walk *w)
 {
 	struct path *p = w->path;
-	size_t slashes;
+	const char *next;
 	bool last;
 	int rc;
 
 	p->name = w->rest;
-	p->length = strcspn(p->name, "/");
-	slashes = strspn(p->name + p->length, "/");
-	last = !p->name[p->length + slashes];
-	w->rest = p->name + p->length;
-	p->slash = last && slashes;
+	w->rest = strchrnul(p->name, '/');
+	p->length = (size_t)(w->rest - p->name);
+	next = skip_slashes(w->rest);
+	last = !*next;
+	p->slash = last && next != w->rest;
 	rc = check_directory(w, p->dir);
 	if (rc < 0)
 		return rc;
@@ -190,7 +197,7 @@ static int step_on(struct walk *w)
 		rc = dots == PATH_DOTDOT ? enter_parent(w) : 0;
 		if (rc == 0 && last)
 			end_at(p, dots);
-		w->rest += slashes;
+		w->rest = next;
 		return rc < 0 ? rc : last;
 	}
 	rc = look_up(w);
@@ -198,10 +205,10 @@ static int step_on(struct walk *w)
 		return rc;
 	if (p->ino && p->type == S_IFLNK && (!last || w->follow || p->slash)) {
 		rc = follow_link(w);
-		w->rest += strspn(w->rest, "/");
+		w->rest = skip_slashes(w->rest);
 		return rc < 0 ? rc : !*w->rest ? (end_at(p, PATH_ROOT), 1) : 0;
 	}
-	w->rest += slashes;
+	w->rest = next;
 	if (last) {
 		p->last = PATH_NAME;
 		return 1;
@@ -216,7 +223,7 @@ static int walk_once(struct walk *w)
 {
 	int rc = 0;
 
-	w->rest = w->whole + strspn(w->whole, "/");
+	w->rest = skip_slashes(w->whole);
 	w->text = w->path->links = 0;
 	enter_root(w);
 	if (!*w->rest) {

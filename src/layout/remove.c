@@ -309,8 +309,8 @@ void layout_zero(struct layout *l, uint32_t ino, uint64_t offset, uint64_t lengt
 
 static bool past_end(struct layout *l, uint32_t ino, uint64_t size)
 {
-	return fs_next_entry(&l->fs, ino, div_up(size, PAGE_BYTES), FILE_PAGES_MAX) <
-	       FILE_PAGES_MAX;
+	return fs_pages(&l->fs, ino) && fs_next_entry(&l->fs, ino, div_up(size, PAGE_BYTES),
+						      FILE_PAGES_MAX) < FILE_PAGES_MAX;
 }
 
 /* What a file that shrinks, or stays as it is, has past its end goes; one that grows keeps it. */
