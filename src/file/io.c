@@ -410,11 +410,17 @@ static int find_holes(struct layout *l, uint32_t ino, uint64_t index, uint64_t e
 	return rc;
 }
 
+/* Counting free pages takes time for the size of the pool: what is soon taken back again is rather tried. */
+static bool surely_too_many(struct layout *l, uint64_t pages)
+{
+	return pages > BLOCK_PAGES && pages > page_free_count(&l->pages);
+}
+
 static int fill_holes(struct rt_self *me, struct layout *l, uint32_t ino, const struct holes *holes,
 		      const struct layout_fill *fill)
 {
+	int rc = surely_too_many(l, holes->pages) ? -PF_ENOSPACE : 0;
 	uint64_t done;
-	int rc = holes->pages > page_free_count(&l->pages) ? -PF_ENOSPACE : 0;
 	size_t i;
 
 	for (i = 0; i < holes->count && rc == 0; i++)
