@@ -51,6 +51,7 @@ void inode_words(const struct inode_attr *attr, uint64_t *words)
 	words[10] = attr->parent;
 	words[11] = attr->key;
 	words[12] = attr->xattr;
+	words[13] = attr->shrink_end;
 	words[0] = crc_of(words, attr->link_crc);
 }
 
@@ -73,6 +74,7 @@ static void from_words(const uint64_t *words, struct inode_attr *attr)
 		.parent = (uint32_t)words[10],
 		.key = words[11],
 		.xattr = words[12],
+		.shrink_end = words[13],
 	};
 }
 
@@ -87,6 +89,7 @@ static int check_attr(const struct inode_attr *a, const uint64_t *words)
 	if ((type != S_IFREG && type != S_IFDIR && type != S_IFLNK) || a->mode & ~(S_IFMT | 07777u))
 		return err(PF_ECORRUPT, "inode: mode %o", a->mode);
 	if (a->size > FILE_PAGES_MAX * PAGE_BYTES || a->shrink_to > FILE_PAGES_MAX * PAGE_BYTES ||
+	    a->shrink_end > FILE_PAGES_MAX * PAGE_BYTES ||
 	    (type == S_IFLNK && (!a->size || a->size > PF_PATH_MAX)))
 		return err(PF_ECORRUPT, "inode: size %lu", (unsigned long)a->size);
 	if (words[10] >> 32 || a->key >> 63)

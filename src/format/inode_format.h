@@ -48,10 +48,12 @@ enum inode_state {
 	0x1u /* pages at or past shrink_to (bytes) are still to be removed, and its tail zeroed */
 #define INODE_IMMUTABLE 0x2u
 #define INODE_APPEND    0x4u
-#define INODE_KEEPS     0x8u /* pages past the end were asked for, and stay */
-#define INODE_FLAGS     0xfu
+#define INODE_KEEPS     0x8u  /* pages past the end were asked for, and stay */
+#define INODE_PUNCHING  0x10u /* bytes from shrink_to to shrink_end are still to be made a hole */
+#define INODE_FLAGS     0x1fu
+#define INODE_BUSY      (INODE_SHRINKING | INODE_PUNCHING) /* something of it is unfinished */
 
-/* crc covers the words from `size` to `xattr`. What stands before it has checks of its own, but inlined[] of a symbolic link, which crc covers too. */
+/* crc covers the words from `size` to `shrink_end`. What stands before it has checks of its own, but inlined[] of a symbolic link, which crc covers too. */
 struct inode_format {
 	_Atomic uint64_t root;                    /* entry */
 	_Atomic uint64_t inlined[INLINE_ENTRIES]; /* entries */
@@ -64,15 +66,15 @@ struct inode_format {
 	_Atomic uint64_t gid_nlink;                  /* gid | nlink << 32 */
 	_Atomic uint64_t
 		parent; /* directory with the last name it was given; of a directory: its parent */
-	_Atomic uint64_t key;   /* of the entry there */
-	_Atomic uint64_t xattr; /* entry */
+	_Atomic uint64_t key;        /* of the entry there */
+	_Atomic uint64_t xattr;      /* entry */
+	_Atomic uint64_t shrink_end; /* bytes */
 	_Atomic uint64_t
 		pages; /* entry at PAGES_INDEX: as its target, how many pages the map has */
-	uint8_t unused[8];
 };
 _Static_assert(sizeof(struct inode_format) == 256, "inode");
 _Static_assert(offsetof(struct inode_format, size) == 144, "inode layout");
-_Static_assert(offsetof(struct inode_format, xattr) == 232, "inode layout");
+_Static_assert(offsetof(struct inode_format, shrink_end) == 240, "inode layout");
 
 enum entry_kind { ENTRY_EMPTY, ENTRY_LEAF, ENTRY_TABLE, ENTRY_UNWRITTEN };
 
@@ -110,7 +112,7 @@ bool entry_valid(uint32_t ino, uint32_t igen, uint64_t index, entry_t entry);
 
 /* Attributes, read at once. */
 struct inode_attr {
-	uint64_t size, shrink_to, atime, mtime, ctime, btime, key;
+	uint64_t size, shrink_to, shrink_end, atime, mtime, ctime, btime, key;
 	uint32_t generation, flags, mode, uid, gid, nlink, parent;
 	enum inode_state state;
 	entry_t xattr;
@@ -122,8 +124,8 @@ struct inode_attr {
 int inode_read(const struct inode_format *inode, struct inode_attr *attr);
 /* The same when nobody changes it: looks once. */
 int inode_read_at_rest(const struct inode_format *inode, struct inode_attr *attr);
-/* The words from crc to xattr that `attr` stands for, into `words` (INODE_WORDS of them). */
-#define INODE_WORDS 13
+/* The words from crc to shrink_end that `attr` stands for, into `words` (INODE_WORDS of them). */
+#define INODE_WORDS 14
 void inode_words(const struct inode_attr *attr, uint64_t *words);
 
 #endif

@@ -153,7 +153,7 @@ uint32_t fs_next_unfinished(struct fs *fs, uint32_t ino)
 		uint64_t state = load_acquire(&fs->inodes[ino].state);
 
 		if ((state & 0xff) == INODE_UNNAMED || (state & 0xff) == INODE_EVICTING ||
-		    ((state & 0xff) && state >> 8 & INODE_SHRINKING) ||
+		    ((state & 0xff) && state >> 8 & INODE_BUSY) ||
 		    load_relaxed(&fs_state(fs, ino)->unsettled))
 			return ino;
 	}

@@ -93,12 +93,12 @@ int fs_attr(struct fs *fs, uint32_t ino, struct inode_attr *attr);
 /* One word of the attributes, without a lock and without checking the rest. */
 uint64_t fs_size(struct fs *fs, uint32_t ino);
 uint32_t fs_generation(struct fs *fs, uint32_t ino);
-/* It has a name, and no truncation of it is unfinished: what nearly all inodes are nearly always. */
+/* It has a name, and nothing of it is unfinished: what nearly all inodes are nearly always. */
 static inline bool fs_is_settled(struct fs *fs, uint32_t ino)
 {
 	uint64_t state = load_acquire(&fs->inodes[ino].state);
 
-	return (state & 0xff) == INODE_NAMED && !(state >> 8 & INODE_SHRINKING);
+	return (state & 0xff) == INODE_NAMED && !(state >> 8 & INODE_BUSY);
 }
 
 /* The type in its mode: S_IFREG, S_IFDIR, S_IFLNK, or 0. */
@@ -253,6 +253,8 @@ int fs_entry_remove(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t
 unsigned fs_order_limit(struct fs *fs, uint32_t ino, uint64_t index);
 /* The transaction that fs_entry_remove() made has been committed: a node that it took is part of the map. */
 void fs_node_linked(struct rt_self *me);
+/* Frees the node of the block that page `index` is in, if no page of the block is in the file. Inode lock. Errors of rt_lock(). */
+int fs_prune(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index);
 /* Frees the nodes of a file that has no leaves. Inode lock. Errors of rt_lock(). */
 int fs_map_free(struct fs *fs, struct rt_self *me, uint32_t ino);
 /* Frees all nodes of an EVICTING inode that has no leaves left, then the inode itself (state FREE). Killed in

@@ -462,6 +462,20 @@ static int free_tree(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t i
 	return rc < 0 ? rc : inner_node_free(fs, me, ino, index, entry);
 }
 
+int fs_prune(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index)
+{
+	_Atomic uint64_t *at = inner_table_entry(fs, ino, index, 0);
+	entry_t root = load_relaxed(&fs->inodes[ino].root), e = load_relaxed(at);
+
+	if (entry_kind(e) != ENTRY_TABLE || entry_order(e) != 0 ||
+	    index >= inner_span(entry_order(root) + 1))
+		return 0;
+	for (unsigned i = 0; i < NODE_ENTRIES; i++)
+		if (load_relaxed(&inner_node(fs, entry_target(e))[i]))
+			return 0;
+	return inner_node_free(fs, me, ino, align_down(index, BLOCK_PAGES), at);
+}
+
 int fs_map_free(struct fs *fs, struct rt_self *me, uint32_t ino)
 {
 	_Atomic uint64_t *root = &fs->inodes[ino].root;

@@ -1,5 +1,6 @@
 /*
- * Pages leave a file: punch, eviction, the end of a truncation. Nobody is waited for here: who holds a page keeps it, and the
+ * Pages leave a file: punch, eviction, the end of a truncation. A punch and a truncation first say in the inode what is to go, and go on, whoever has to end
+ * them, until the inode says no more. Nobody is waited for here: who holds a page keeps it, and the
  * last put frees it. docs/protocol.md section 6.
  */
 #include <string.h>
@@ -125,6 +126,7 @@ static int remove_from(struct rt_self *me, struct layout *l, uint32_t ino, uint6
 		       uint64_t end)
 {
 	struct piece piece = {.index = fs_next_entry(&l->fs, ino, first, end)};
+	uint64_t block;
 
 	while (piece.index < end) {
 		int rc = find_piece(me, l, ino, end, &piece);
@@ -138,7 +140,12 @@ static int remove_from(struct rt_self *me, struct layout *l, uint32_t ino, uint6
 				   : remove_part(me, l, ino, &piece);
 		if (rc < 0)
 			return rc;
+		block = piece.index / BLOCK_PAGES;
 		piece.index = fs_next_entry(&l->fs, ino, piece.index + piece.pages, end);
+		if (piece.index / BLOCK_PAGES != block || piece.index == end)
+			rc = fs_prune(&l->fs, me, ino, block * BLOCK_PAGES);
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
@@ -240,6 +247,26 @@ static int finish_shrink(struct rt_self *me, struct layout *l, uint32_t ino,
 	return 0;
 }
 
+/* Parts of pages are zeroed in place, whole ones leave. */
+static int finish_punch(struct rt_self *me, struct layout *l, uint32_t ino, struct inode_attr *attr)
+{
+	uint64_t from = attr->shrink_to, to = attr->shrink_end, first = align_up(from, PAGE_BYTES),
+		 last = align_down(to, PAGE_BYTES);
+	int rc = 0;
+
+	zero_in_page(l, ino, from, MIN(first, to));
+	if (last >= first)
+		zero_in_page(l, ino, last, to);
+	dev_drain(l->pages.dev);
+	if (last > first)
+		rc = layout_remove(me, l, ino, first / PAGE_BYTES, last / PAGE_BYTES);
+	if (rc < 0)
+		return rc;
+	attr->flags &= ~INODE_PUNCHING;
+	set_attr(me, l, ino, attr);
+	return 0;
+}
+
 static int finish_evict(struct rt_self *me, struct layout *l, uint32_t ino)
 {
 	int rc = fs_is_file(&l->fs, ino) ? layout_remove(me, l, ino, 0, FILE_PAGES_MAX) : 0;
@@ -271,9 +298,11 @@ int inner_finish(struct rt_self *me, struct layout *l, uint32_t ino)
 		return finish_evict(me, l, ino);
 	if (attr.state == INODE_UNNAMED && load_relaxed(&fs_state(&l->fs, ino)->opens) == 0)
 		return layout_evict(me, l, ino);
-	if (attr.state != INODE_FREE && attr.flags & INODE_SHRINKING)
-		return finish_shrink(me, l, ino, &attr);
-	return 0;
+	if (attr.state != INODE_FREE && attr.flags & INODE_PUNCHING)
+		rc = finish_punch(me, l, ino, &attr);
+	if (rc == 0 && attr.state != INODE_FREE && attr.flags & INODE_SHRINKING)
+		rc = finish_shrink(me, l, ino, &attr);
+	return rc;
 }
 
 /* Pages [first, end) are uninitialised where they are leaves, and are to be part of the file. */
@@ -355,7 +384,6 @@ int layout_truncate(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t
 
 static int punch(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t from, uint64_t to)
 {
-	uint64_t first = align_up(from, PAGE_BYTES), last = align_down(to, PAGE_BYTES);
 	struct inode_attr attr;
 	int rc = fs_attr(&l->fs, ino, &attr);
 
@@ -363,16 +391,13 @@ static int punch(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t fr
 		rc = err(PF_EPERM, "inode %u is immutable or append-only", ino);
 	if (rc < 0)
 		return rc;
-	zero_in_page(l, ino, from, MIN(first, to));
-	if (last >= first)
-		zero_in_page(l, ino, last, to);
-	if (last > first)
-		rc = layout_remove(me, l, ino, first / PAGE_BYTES, last / PAGE_BYTES);
-	if (rc < 0)
-		return rc;
+	attr.flags |= INODE_PUNCHING;
+	attr.shrink_to = from;
+	attr.shrink_end = to;
 	attr.mtime = attr.ctime = clock_coarse();
 	set_attr(me, l, ino, &attr);
-	return 0;
+	step("punch: begun");
+	return finish_punch(me, l, ino, &attr);
 }
 
 int layout_punch(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t offset,

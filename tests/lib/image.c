@@ -94,7 +94,7 @@ void image_seal_inode(const struct image *image, uint32_t ino)
 
 	if ((load_relaxed(&inode->mode_uid) & S_IFMT) == S_IFLNK)
 		crc = crc32c(0, (void *)inode->inlined, sizeof inode->inlined);
-	store_relaxed(&inode->crc, crc32c(crc, (void *)&inode->size, 12 * 8));
+	store_relaxed(&inode->crc, crc32c(crc, (void *)&inode->size, (INODE_WORDS - 1) * 8));
 }
 
 void image_seal_entry(const struct image *image, uint32_t ino, uint64_t index,
