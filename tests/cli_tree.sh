@@ -2,65 +2,7 @@
 # cp -r, mv, ln, rm, mkdir, rmdir, chmod and touch do in a pool what coreutils do on tmpfs, success or failure, call by call; trees go in and out whole.
 # test: suite=short timeout=120
 set -eu
-. "$PF_SOURCE_DIR/tests/lib/cli.sh"
-p=$dir/p
-h=$dir/h
-umask 022
-expect 0 mkfs "$p" --size 64M
-mkdir "$h"
-
-# Name, type, mode, target of a link, size of a file, number of links, of everything below.
-host_tree()
-{
-	(cd "$1" && find . -mindepth 1 \( -type d -printf '%P d %m %n\n' \) -o \( -type l -printf '%P l %l %n\n' \) -o -printf '%P f %m %s %n\n') | sort
-}
-
-pool_tree()
-{
-	pinfold ls -R --json "$1" | python3 -c 'import json, sys
-for f in json.load(sys.stdin)["files"]:
-    mode = f["mode"].lstrip("0") or "0"
-    if f["type"] == "directory": print(f["name"], "d", mode, f["nlink"])
-    elif f["type"] == "link": print(f["name"], "l", f["target"], f["nlink"])
-    else: print(f["name"], "f", mode, f["size"], f["nlink"])' | sort
-}
-
-compare()
-{
-	host_tree "$h" >"$dir/host"
-	pool_tree "$p:/" >"$dir/pool"
-	diff "$dir/host" "$dir/pool" >&2 || fail "after $*: < coreutils, > pinfold"
-}
-
-# both COMMAND ARGUMENT...: with coreutils and with pinfold; @path is a path in either.
-both()
-{
-	host=0 pool=0
-	(
-		cd "$h"
-		for word; do
-			shift
-			case $word in
-			@*) set -- "$@" "./${word#@}" ;;
-			*) set -- "$@" "$word" ;;
-			esac
-		done
-		"$@" 2>"$dir/host.err"
-	) || host=$?
-	(
-		for word; do
-			shift
-			case $word in
-			@*) set -- "$@" "$p:/${word#@}" ;;
-			*) set -- "$@" "$word" ;;
-			esac
-		done
-		"$PINFOLD" "$@" >"$dir/out" 2>"$dir/err"
-	) || pool=$?
-	[ "$host" = "$pool" ] || { cat "$dir/host.err"; fail "$*: $host with coreutils, $pool with pinfold"; }
-	[ "$pool" = 0 ] || [ -s "$dir/err" ] || fail "$*: no message"
-	compare "$@"
-}
+. "$PF_SOURCE_DIR/tests/lib/both.sh"
 
 # a tree in both
 mkdir -p "$dir/src/a/b/c" "$dir/src/empty"

@@ -6,6 +6,7 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/copy.h"
 
@@ -194,8 +195,11 @@ static int copy_regular(const struct options *o, const struct place *from, const
 
 	if (!to->pool)
 		return copy_file(o, from, st, to, there);
-	if (there && !o->force && pf_access(to->pool, to->path, 2) < 0)
-		return complain_pf(to->path);
+	if (there && pf_access(to->pool, to->path, W_OK) < 0) {
+		if (!o->force)
+			return complain_pf(to->path);
+		there = NULL; /* the copy is another file */
+	}
 	rc = follow_links(to, &end);
 	if (rc == EXIT_FINE) {
 		rc = copy_file(o, from, st, &end, there);

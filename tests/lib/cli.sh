@@ -10,6 +10,7 @@ clean_up()
 	for pid in $children; do
 		kill -9 "$pid" 2>/dev/null || :
 	done
+	chmod -R u+rwx "$dir" 2>/dev/null || :
 	rm -rf "$dir"
 }
 trap clean_up EXIT
