@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/crc.h"
+#include "format/xattr_format.h"
 #include "test.h"
 
 /* 300 bytes. */
@@ -17,6 +18,16 @@ static const char *long_target(void)
 
 	memset(target, 'x', 300);
 	return target;
+}
+
+static void add_attributes(struct box *box, uint32_t ino)
+{
+	struct xattr_page page;
+
+	xattr_init(&page, ino, fs_generation(&box->fs, ino));
+	must(xattr_add(&page, "user.first", "1", 1));
+	must(xattr_add(&page, "security.second", "two", 3));
+	must_be(fs_xattr_write(&box->fs, box->me, ino, &page, false), 0);
 }
 
 void image_make(struct image *image)
@@ -30,6 +41,7 @@ void image_make(struct image *image)
 	image->small = box_create(&box, "small");
 	must_be(box_add(&box, image->small, 0, 2, 0), 0);
 	must_be(box_add(&box, image->small, 7, 0, 9), 0);
+	add_attributes(&box, image->small);
 	image->tree = box_create(&box, "tree");
 	must_be(box_add(&box, image->tree, 0, 4, 16), 0);
 	must_be(box_add(&box, image->tree, 512 * 512 + 3, 0, 40), 0);

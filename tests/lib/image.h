@@ -1,5 +1,5 @@
 /*
- * An image with something of everything: files without a node, with a tree of each of the first levels, with an order-9 leaf, directories of
+ * An image with something of everything: files without a node (one with extended attributes), with a tree of each of the first levels, with an order-9 leaf, directories of
  * one and of two buckets, symbolic links of both kinds, an unnamed and a removed file. And the means to damage it so that only a rule can notice, not a checksum.
  */
 #ifndef TEST_IMAGE_H

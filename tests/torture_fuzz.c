@@ -1,0 +1,11 @@
+/* Damaged images, as many as the time goes. */
+/* test: suite=torture timeout=7200 */
+#include "fuzz.h"
+#include "test.h"
+
+int main(void)
+{
+	test_dir();
+	fuzz_images(test_seconds());
+	return 0;
+}
