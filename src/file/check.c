@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/sys.h"
@@ -75,31 +76,59 @@ static void check_file(struct rt_self *me, struct layout *l, uint32_t ino, struc
 	layout_unlock(me, l, ino);
 }
 
-/* Every name of a directory leads to what it says. Under its lock names stay, and what they lead to keeps its generation. */
-static void check_directory(struct rt_self *me, struct layout *l, uint32_t dir,
-			    struct report *report)
+/* Under the directory's lock what its names lead to keeps its generation, and subdirectories stay where they are. */
+static void check_name(struct layout *l, uint32_t dir, const struct dir_name *name,
+		       struct report *report)
 {
+	const struct inode_format *inode = &l->fs.inodes[name->ino];
+
+	if (name->ino >= fs_inodes_high(&l->fs) || fs_is_free(&l->fs, name->ino) ||
+	    fs_generation(&l->fs, name->ino) != name->igen ||
+	    fs_type(&l->fs, name->ino) != name->type)
+		report_violation(report, "name", "%s in directory %u does not lead to inode %u",
+				 name->name, dir, name->ino);
+	else if (name->type == S_IFDIR &&
+		 (load_acquire(&inode->parent) != dir || load_acquire(&inode->key) != name->key))
+		report_violation(report, "name", "directory %u is said to be in %lu, not in %u",
+				 name->ino, (unsigned long)load_acquire(&inode->parent), dir);
+}
+
+static void check_entries(struct layout *l, uint32_t dir, struct report *report)
+{
+	uint64_t key = 0, entries = 0, directories = 0;
 	struct dir_name names[FS_DIR_READ];
-	uint64_t key = 0, entries = 0;
+	struct inode_attr attr;
 	bool sure = true;
 
-	if (layout_lock(me, l, dir) < 0)
-		return;
-	while (fs_is_directory(&l->fs, dir) && key < 1ull << DIR_KEY_BITS && sure) {
+	while (key < 1ull << DIR_KEY_BITS && sure) {
 		unsigned n = fs_dir_read(&l->fs, dir, key, names, &key, &sure);
 
 		entries += n;
-		for (unsigned i = 0; i < n; i++)
-			if (names[i].ino >= fs_inodes_high(&l->fs) ||
-			    fs_generation(&l->fs, names[i].ino) != names[i].igen ||
-			    fs_type(&l->fs, names[i].ino) != names[i].type)
-				report_violation(report, "name",
-						 "%s in directory %u does not lead to inode %u",
-						 names[i].name, dir, names[i].ino);
+		for (unsigned i = 0; i < n; i++) {
+			directories += names[i].type == S_IFDIR;
+			check_name(l, dir, &names[i], report);
+		}
 	}
-	if (fs_is_directory(&l->fs, dir) && entries != fs_size(&l->fs, dir))
-		report_violation(report, "directory", "directory %u has %lu entries, not %lu", dir,
-				 (unsigned long)entries, (unsigned long)fs_size(&l->fs, dir));
+	if (!sure)
+		report_violation(report, "directory",
+				 "directory %u seems to be changing, but its lock is free", dir);
+	else if (fs_attr(&l->fs, dir, &attr) == 0 && attr.state == INODE_NAMED &&
+		 (entries != attr.size || directories + 2 != attr.nlink))
+		report_violation(
+			report, "directory",
+			"directory %u has %lu entries with %lu directories, not %lu with %u", dir,
+			(unsigned long)entries, (unsigned long)directories,
+			(unsigned long)attr.size, attr.nlink - 2);
+}
+
+/* Under its lock names stay. */
+static void check_directory(struct rt_self *me, struct layout *l, uint32_t dir,
+			    struct report *report)
+{
+	if (layout_lock(me, l, dir) < 0)
+		return;
+	if (!fs_is_free(&l->fs, dir) && fs_is_directory(&l->fs, dir))
+		check_entries(l, dir, report);
 	layout_unlock(me, l, dir);
 }
 
@@ -190,6 +219,7 @@ int pf_check(pf_pool *pool, void (*each)(void *arg, const char *rule, const char
 	page_check(me, &l->pages, &report);
 	/* Files first: who gets an inode's lock after a dead owner repairs what the other checks look at. */
 	for (uint32_t ino = 1; ino < fs_inodes_high(&l->fs); ino++) {
+		fs_check_left(&l->fs, me, ino, &report);
 		check_file(me, l, ino, &report);
 		if (fs_is_directory(&l->fs, ino))
 			check_directory(me, l, ino, &report);

@@ -199,8 +199,135 @@ static void check_nodes(struct fs *fs, struct rt_self *me, struct report *report
 	free(seen);
 }
 
+/* ---- names ----------------------------------------------------------------------------------------- */
+
+/* The inode's lock, if nothing is to be settled there. Who gets it from a dead owner leaves that to the next one. */
+static bool lock_settled(struct fs *fs, struct rt_self *me, uint32_t ino)
+{
+	struct fs_inode *state = fs_state(fs, ino);
+	int rc = rt_lock(me, &state->lock);
+
+	if (rc == RT_LOCK_REPAIR)
+		store_release(&state->unsettled, 1);
+	if (rc >= 0 && !load_relaxed(&state->unsettled))
+		return true;
+	if (rc >= 0)
+		rt_unlock(me, &state->lock);
+	return false;
+}
+
+/* Calls `each` for every entry of a directory that stays in it meanwhile. False: it changed all the time. */
+static bool each_name(struct fs *fs, uint32_t dir,
+		      void (*each)(void *arg, const struct dir_name *name), void *arg)
+{
+	struct dir_name names[FS_DIR_READ];
+	uint64_t key = 0, next = 0;
+
+	for (unsigned look = 0; look < LOOKS && key < 1ull << DIR_KEY_BITS; look++) {
+		bool sure = false;
+		unsigned n = fs_dir_read(fs, dir, key, names, &next, &sure);
+
+		if (!sure) {
+			sched_yield();
+			continue;
+		}
+		for (unsigned i = 0; i < n; i++)
+			each(arg, &names[i]);
+		key = next;
+		look = 0;
+	}
+	return key >= 1ull << DIR_KEY_BITS;
+}
+
+struct names {
+	uint32_t high;
+	uint32_t *of; /* names of each inode below it; or of one */
+	uint32_t one;
+};
+
+static void count_name(void *arg, const struct dir_name *name)
+{
+	struct names *n = arg;
+
+	if (n->one ? name->ino == n->one : name->ino < n->high)
+		n->of[n->one ? 0 : name->ino]++;
+}
+
+static bool count_names(struct fs *fs, struct names *n)
+{
+	bool all = true;
+
+	for (uint32_t dir = ROOT_INO; dir < n->high; dir++)
+		if (!fs_is_free(fs, dir) && fs_is_directory(fs, dir))
+			all = each_name(fs, dir, count_name, n) && all;
+	return all;
+}
+
+/* How many entries the record says lead to it. */
+static uint32_t names_wanted(struct fs *fs, uint32_t ino)
+{
+	const struct inode_format *inode = &fs->inodes[ino];
+	unsigned state = load_acquire(&inode->state) & 0xff;
+
+	if (state != INODE_NAMED || ino == ROOT_INO)
+		return 0;
+	return fs_is_directory(fs, ino) ? 1 : load_acquire(&inode->gid_nlink) >> 32;
+}
+
+/* Under its lock no name of it comes or goes. */
+static void check_names_of(struct fs *fs, struct rt_self *me, uint32_t ino, struct report *report)
+{
+	uint32_t count = 0;
+	struct names n = {.high = fs_inodes_high(fs), .of = &count, .one = ino};
+
+	if (!lock_settled(fs, me, ino))
+		return;
+	if (count_names(fs, &n) && count != names_wanted(fs, ino))
+		report_violation(report, "name", "inode %u has %u names, not %u", ino, count,
+				 names_wanted(fs, ino));
+	rt_unlock(me, &fs_state(fs, ino)->lock);
+}
+
+/* One look at all directories tells for most inodes that nothing differs. */
+static void check_names(struct fs *fs, struct rt_self *me, struct report *report)
+{
+	struct names n = {.high = fs_inodes_high(fs)};
+
+	n.of = sys_calloc(n.high, sizeof *n.of);
+	if (!n.of) {
+		report_violation(report, "check", "no memory to look at names");
+		return;
+	}
+	count_names(fs, &n);
+	for (uint32_t ino = ROOT_INO; ino < n.high; ino++)
+		if (n.of[ino] != names_wanted(fs, ino))
+			check_names_of(fs, me, ino, report);
+	free(n.of);
+}
+
+/* Nobody needs it, and it is still there. */
+static bool is_left(struct fs *fs, uint32_t ino)
+{
+	unsigned state = load_acquire(&fs->inodes[ino].state) & 0xff;
+
+	return state == INODE_EVICTING ||
+	       (state == INODE_UNNAMED && !load_acquire(&fs_state(fs, ino)->opens));
+}
+
+void fs_check_left(struct fs *fs, struct rt_self *me, uint32_t ino, struct report *report)
+{
+	if (likely(!is_left(fs, ino)) || !lock_settled(fs, me, ino))
+		return;
+	if (is_left(fs, ino) && !load_acquire(&fs->shared->leftovers))
+		report_violation(report, "unnamed",
+				 "inode %u has no name, nobody has it open, and it is still there",
+				 ino);
+	rt_unlock(me, &fs_state(fs, ino)->lock);
+}
+
 void fs_check_runtime(struct fs *fs, struct rt_self *me, struct report *report)
 {
 	check_inodes(fs, report);
 	check_nodes(fs, me, report);
+	check_names(fs, me, report);
 }
