@@ -1,6 +1,6 @@
 /*
  * lane: the journal lanes of dead rows. A transaction on an inode: borrow a lane, write it,
- * commit (one store: the CRC fits from then on), apply to the media, clear the lane, unlock the
+ * commit (one store, after the records), apply to the media, clear the lane, unlock the
  * inode. Slots 0 and 1 do one transaction each and may be killed, slot 2 does one and may not;
  * one reaper who may not, with -DNR=2 a second who may. The media are two words that must always be
  * written together. One inode, two lanes.

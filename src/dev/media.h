@@ -63,6 +63,17 @@ static inline void media_bytes(const struct dev *dev, void *to, const void *from
 		media_recorder->store(to, length);
 }
 
+/* The same for words that somebody may be reading, in any order: each is whole. (Word by word also because they were just stored as words: wider loads would wait for that.) */
+static inline void media_words(const struct dev *dev, _Atomic uint64_t *to, const uint64_t *from,
+			       size_t count)
+{
+	(void)dev;
+	for (size_t i = 0; i < count; i++)
+		store_relaxed(&to[i], from[i]);
+	if (unlikely(media_recorder))
+		media_recorder->store((const void *)to, count * sizeof *to);
+}
+
 static inline void media_zero(const struct dev *dev, void *to, size_t length)
 {
 	(void)dev;

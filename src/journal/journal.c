@@ -55,14 +55,6 @@ static unsigned committed(_Atomic uint64_t *commit)
 	return count;
 }
 
-void journal_word(struct journal *j, struct journal_tx *tx, _Atomic uint64_t *address,
-		  uint64_t value)
-{
-	CHECK(tx->count < JOURNAL_WORDS);
-	tx->word[tx->count].offset = (uint64_t)((uint8_t *)address - j->meta);
-	tx->word[tx->count++].value = value;
-}
-
 uint64_t journal_load(struct journal *j, const struct journal_tx *tx, _Atomic uint64_t *address)
 {
 	uint64_t offset = (uint64_t)((uint8_t *)address - j->meta);
@@ -122,20 +114,29 @@ static bool has_sums(const struct journal *j)
 	return j->dev->persist != NULL;
 }
 
-/* In the order they were added: readers without a lock may rely on it. Neighbours in one cache line are written back together. */
-static void apply(struct journal *j, const struct record *r, unsigned count)
+/* Neighbours in one cache line are written back together: the line is, after the last of them. */
+static void write_back(struct journal *j, const struct record *r, unsigned count)
 {
 	uint64_t next = count ? load_relaxed(&r->offset) : 0, offset;
 
 	for (unsigned i = 0; i < count; i++) {
 		offset = next;
-		media_word(j->dev, (_Atomic uint64_t *)(j->meta + offset),
-			   load_relaxed(&r[i].value));
 		next = i + 1 < count ? load_relaxed(&r[i + 1].offset) : ~offset;
-		if ((next ^ offset) / 64 && !broken(PF_BREAK_LANE_APPLY_FLUSH))
+		if ((next ^ offset) / 64)
 			dev_persist(j->dev, j->meta + offset, 8);
+	}
+}
+
+/* In the order they were added: readers without a lock may rely on it. */
+static void apply(struct journal *j, const struct record *r, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		media_word(j->dev, (_Atomic uint64_t *)(j->meta + load_relaxed(&r[i].offset)),
+			   load_relaxed(&r[i].value));
 		step("journal: applied one");
 	}
+	if (has_sums(j) && !broken(PF_BREAK_LANE_APPLY_FLUSH))
+		write_back(j, r, count);
 	if (!broken(PF_BREAK_LANE_SECOND_FENCE))
 		dev_drain(j->dev);
 }
@@ -155,7 +156,7 @@ static void write_lane(struct journal *j, const struct journal_tx *tx, _Atomic u
 	size_t bytes = tx->count * sizeof(struct record);
 	uint64_t word = tx->count | UNSUMMED;
 
-	media_bytes(j->dev, records(commit), tx->word, bytes);
+	media_words(j->dev, &records(commit)->offset, &tx->word->offset, bytes / 8);
 	step("journal: records");
 	if (has_sums(j))
 		word = commit_value(tx->word, tx->count, tx->me->owner & 0x7fff);

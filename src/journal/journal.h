@@ -2,12 +2,15 @@
  * Redo transactions: the one way the metadata zone changes. A transaction is a list of (offset, word) in a
  * lane on the media:
  *
- *   lane: commit word {crc 32 | sequence 16 | count 16}, and from byte 64 on records {offset 8, value 8}
+ *   lane: commit word {crc 32 | no crc 1 | sequence 15 | count 16}, and from byte 64 on records {offset 8, value 8}
  *
- * 1. the records are written and written back; 2. the commit word is stored and written back: from here on
- * the transaction will be applied; 3. the words are stored in their places and written back; 4. the commit
- * word becomes 0, and that is written back before the locks are given back: an old transaction is never replayed over a newer
- * one. The crc covers sequence and records: a torn or old lane is no transaction.
+ * 1. records and commit word are written and written back; a fence: from here on the transaction will be applied. They may get to the device in any
+ * order: the crc covers sequence and records, a torn or old lane is no transaction. 2. The words are stored in their places and written back; a fence. 3. The
+ * commit word becomes 0, and is written back before the lane is given back, which comes before the locks are: an old transaction is never replayed over a newer one. The
+ * fence for that is the locked instruction that gives the lane back. So a transaction waits for the device twice, whatever it changes. What it refers to (a filled
+ * node, bytes of a file) must be on the device before it is committed: who wrote that has written it back, and drains.
+ * On volatile devices nothing is written back and no crc is computed: what a killed process leaves is in order. The commit word says so, and a persistent device is not
+ * opened with such a lane.
  * The same replay serves a power cut (journal_recover) and a dead row (journal_settle). A row borrows a lane
  * for a transaction; the inode locks that cover the words are held until it is given back, so no two live
  * lanes name the same bytes. docs/protocol.md section 8, models/lane.pml.
@@ -15,6 +18,7 @@
 #ifndef JOURNAL_JOURNAL_H
 #define JOURNAL_JOURNAL_H
 
+#include "base/check.h"
 #include "dev/media.h"
 #include "runtime/runtime.h"
 
@@ -51,8 +55,14 @@ static inline void journal_begin(struct journal_tx *tx, struct rt_self *me)
 }
 
 /* `address` is in the metadata zone, aligned to 8. The last value for an address wins. No effect before commit. */
-void journal_word(struct journal *j, struct journal_tx *tx, _Atomic uint64_t *address,
-		  uint64_t value);
+static inline void journal_word(struct journal *j, struct journal_tx *tx, _Atomic uint64_t *address,
+				uint64_t value)
+{
+	CHECK(tx->count < JOURNAL_WORDS);
+	tx->word[tx->count].offset = (uint64_t)((uint8_t *)address - j->meta);
+	tx->word[tx->count++].value = value;
+}
+
 /* What `address` will have when `tx` has been committed. */
 uint64_t journal_load(struct journal *j, const struct journal_tx *tx, _Atomic uint64_t *address);
 /* All or nothing, also if killed. Never fails; waits for a lane if all are taken by the living. When it
