@@ -268,6 +268,11 @@ int dev_discard(struct dev *dev, uint64_t offset, uint64_t length)
 	return dev->ops->discard(dev, offset, length);
 }
 
+void dev_touch(void *address, size_t length)
+{
+	madvise(address, length, MADV_POPULATE_WRITE);
+}
+
 /* ---- the media's lock ------------------------------------------------------------------------------- */
 
 /* From /proc/locks: "1: FLOCK  ADVISORY  WRITE 4711 00:1a:4242 0 EOF". 0: not known. */

@@ -95,6 +95,8 @@ void dev_unlock(struct dev *dev);
 /* The page size in bytes that the host really uses at an address of a mapping, and for most of what this
  * process has touched in that mapping (from smaps). Touches the address by a read first. */
 uint64_t dev_host_page_size(const void *address);
+/* Maps the memory of a writable range into this process's page table at once, if the host can do that: it is about to be stored to. */
+void dev_touch(void *address, size_t length);
 const char *dev_durability_name(enum dev_durability d);
 
 #endif

@@ -243,6 +243,7 @@ static void free_pool(struct pf_pool *pool)
 	media_unguard(pool->dev);
 	dev_close(pool->dev);
 	pthread_mutex_destroy(&pool->mutex);
+	free((void *)pool->layout.pages.touched);
 	free(pool->groups);
 	free(pool);
 }
@@ -274,6 +275,8 @@ static int open_device(struct dev *dev, int runtime_fd, unsigned flags, pf_pool 
 		free_pool(pool);
 		return rc;
 	}
+	/* Only a help: without memory for it, pages are touched one by one. */
+	pool->layout.pages.touched = sys_calloc(div_up(pool->layout.pages.blocks, 64), 8);
 	if (!(flags & PF_POOL_NO_THREAD) && !pool->readonly)
 		service_start(pool);
 	*out = pool;

@@ -76,13 +76,24 @@ static void give_back(struct rt_self *me, struct layout *l, uint64_t pfn)
 
 /* ---- folios ----------------------------------------------------------------------------------------- */
 
+/* Page faults of a whole block at once, by who is about to store to all of it. */
+static void touch(struct pages *p, uint64_t pfn)
+{
+	uint64_t block = (pfn - p->first) / BLOCK_PAGES, bit = 1ull << block % 64;
+
+	if (p->touched && !(atomic_fetch_or(&p->touched[block / 64], bit) & bit))
+		dev_touch(page_address(p, pfn), BLOCK_BYTES);
+}
+
 static void initialise(struct layout *l, const struct layout_fill *fill, uint64_t pfn,
-		       uint64_t index, uint64_t pages)
+		       uint64_t index, uint64_t pages, unsigned order)
 {
 	void *to = page_address(&l->pages, pfn);
 
 	if (fill && fill->unwritten)
 		return;
+	if (order == BLOCK_ORDER)
+		touch(&l->pages, pfn);
 	if (fill && fill->fill) {
 		fill->fill(fill->arg, to, index, PAGE_BYTES * pages);
 	} else {
@@ -113,7 +124,7 @@ static int64_t allocate_folio(struct rt_self *me, struct layout *l, uint32_t ino
 	}
 	if (pfn < 0)
 		return pfn;
-	initialise(l, fill, (uint64_t)pfn, index, MIN(n, 1ull << order));
+	initialise(l, fill, (uint64_t)pfn, index, MIN(n, 1ull << order), order);
 	journal_begin(&tx, me);
 	rc = fs_entry_add(&l->fs, &tx, ino, index, order,
 			  fill && fill->unwritten ? ENTRY_UNWRITTEN : ENTRY_LEAF, (uint64_t)pfn);
@@ -190,7 +201,7 @@ static uint64_t write_entry(struct rt_self *me, struct layout *l, uint32_t ino, 
 			pages++;
 	}
 	count = MIN(first + pages, MAX(known, end)) - first;
-	initialise(l, fill, pfn, first, count);
+	initialise(l, fill, pfn, first, count, pages == BLOCK_PAGES ? BLOCK_ORDER : 0);
 	journal_begin(&tx, me);
 	fs_entry_written(&l->fs, &tx, ino, index, pages);
 	journal_commit(&l->fs.journal, &tx);

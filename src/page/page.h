@@ -73,6 +73,8 @@ struct pages {
 	struct hbitmap filled;     /* blocks whose descriptors have memory */
 	struct hbitmap quarantine; /* blocks that have quarantined pages */
 	uint8_t *data; /* the data zone in this process, writable unless the pool is read-only */
+	_Atomic uint64_t
+		*touched; /* a bit per block: this process's page table has it. NULL: not kept */
 	uint64_t quarantine_ns; /* how long pages wait when the device cannot discard */
 };
 
