@@ -236,6 +236,50 @@ static long run_allocate(struct state *s)
 	return pf_allocate(s->file, 0, 7 * MIB, 0);
 }
 
+static long run_allocate_behind(struct state *s)
+{
+	return pf_allocate(s->file, 0, 5 * MIB, PF_ALLOC_KEEP_SIZE);
+}
+
+/* All that an inode can name. */
+static void open_small(struct state *s)
+{
+	OK(pf_open(s->pool, "small", PF_O_RDWR | PF_O_CREATE, 0600, &s->file));
+	OK(pf_append(s->file, s->bytes, 65536));
+}
+
+static long run_append_little(struct state *s)
+{
+	return pf_append(s->file, s->bytes, 5000);
+}
+
+static void open_full(struct state *s)
+{
+	open_small(s);
+	OK(pf_append(s->file, s->bytes, 2 * MIB - 65536));
+}
+
+static void open_unwritten(struct state *s)
+{
+	OK(pf_open(s->pool, "small", PF_O_RDWR | PF_O_CREATE, 0600, &s->file));
+	OK(pf_allocate(s->file, 0, 3 * MIB, 0));
+}
+
+static long run_write_unwritten(struct state *s)
+{
+	return pf_write(s->file, s->bytes, MIB, 3 * MIB / 2);
+}
+
+static long run_seek(struct state *s)
+{
+	return (long)pf_seek(s->file, 0, PF_SEEK_DATA);
+}
+
+static long run_sync(struct state *s)
+{
+	return pf_sync(s->file);
+}
+
 static long run_stat(struct state *s)
 {
 	struct pf_stat stat;
@@ -551,6 +595,14 @@ static const struct operation operations[] = {
 	{"punch", open_a, run_punch, NULL, false},
 	{"punch what is held", setup_pin, run_punch, NULL, false},
 	{"allocate", open_sparse, run_allocate, NULL, false},
+	{"allocate behind the end", open_small, run_allocate_behind, NULL, true},
+	{"append that moves", open_small, run_append_little, NULL, true},
+	{"append into the next folio", open_full, run_append_little, NULL, false},
+	{"close that trims", open_small, run_close, NULL, false},
+	{"write into unwritten pages", open_unwritten, run_write_unwritten, NULL, false},
+	{"map unwritten pages", open_unwritten, run_map_read, undo_map, true},
+	{"seek", open_a, run_seek, NULL, false},
+	{"sync", open_a, run_sync, NULL, false},
 	{"stat", open_a, run_stat, NULL, false},
 	{"unlink", NULL, run_unlink, NULL, false},
 	{"rename", NULL, run_rename, NULL, false},

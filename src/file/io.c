@@ -211,11 +211,14 @@ static int check_source(const struct source *s)
 	return 0;
 }
 
-/* The first pages of a file that grows beyond what its inode can name move into a folio. */
+/* The first pages of a file that grows in order beyond what its inode can name move into a folio. Not if there are holes among them. */
 static int move_first(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t size,
-		      uint64_t to)
+		      uint64_t from, uint64_t to)
 {
-	if (size > INLINE_ENTRIES * PAGE_BYTES || to <= INLINE_ENTRIES * PAGE_BYTES)
+	uint64_t pages = div_up(size, PAGE_BYTES);
+
+	if (pages > INLINE_ENTRIES || to <= INLINE_ENTRIES * PAGE_BYTES ||
+	    from > pages * PAGE_BYTES || fs_next_hole(&l->fs, ino, 0, pages) < pages)
 		return 0;
 	return layout_move(me, l, ino);
 }
@@ -248,7 +251,7 @@ static ssize_t write_locked(struct rt_self *me, struct layout *l, uint32_t ino, 
 			   s->offset <= attr.size && end > attr.size &&
 				   end > INLINE_ENTRIES * PAGE_BYTES};
 	if (w.ahead)
-		rc = move_first(me, l, ino, attr.size, end);
+		rc = move_first(me, l, ino, attr.size, s->offset, end);
 	if (rc < 0)
 		return rc;
 	layout_extend(l, ino, attr.size, s->offset);
@@ -469,7 +472,7 @@ static int allocate_locked(struct rt_self *me, pf_file *file, uint64_t offset, u
 	    dax_range_locked(me, &l->fs, ino, MIN(first, attr.size / PAGE_BYTES), end - 1))
 		rc = -PF_EAGAIN;
 	if (rc == 0)
-		rc = move_first(me, l, ino, attr.size, to);
+		rc = move_first(me, l, ino, attr.size, offset, to);
 	if (rc == 0)
 		rc = fill_range(me, l, ino, first, end, &fill);
 	if (rc < 0)
