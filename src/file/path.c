@@ -86,6 +86,8 @@ static int look_up(struct walk *w)
 	if (rc == 0 && unlikely(fs_generation(&w->l->fs, p->dir) != p->dir_igen))
 		return -PF_EAGAIN;
 	if (rc == 0 && p->ino) {
+		/* Who locks it next need not wait for it then. */
+		__builtin_prefetch(fs_state(&w->l->fs, p->ino), 1);
 		p->type = fs_type(&w->l->fs, p->ino);
 		if (unlikely(fs_generation(&w->l->fs, p->ino) != p->igen))
 			return -PF_EAGAIN;
