@@ -40,66 +40,66 @@ extern "C" {
 #define PF_PATH_MAX  4095u /* bytes in a path, without the terminating NUL */
 
 /* One code per kind of failure, its errno, its sentence. Also codes between 1 and 999: plain errno. */
-#define PF_ERRORS(X)                                                                             \
-	X(PF_ENOTPOOL, EINVAL, "this is not a pinfold pool; make one with 'pinfold mkfs'")       \
-	X(PF_EVERSION, EPROTONOSUPPORT,                                                          \
-	  "the pool was made by a version of pinfold with another media format; copy its files " \
-	  "out with that version and make the pool anew")                                        \
-	X(PF_ECORRUPT, EUCLEAN, "the pool's media is damaged; 'pinfold fsck POOL' says where")   \
-	X(PF_ESHORT, EIO, "the device is shorter than the pool on it; was the file truncated?")  \
-	X(PF_EPOOLSIZE, EINVAL, "a pool of this size cannot be made")                            \
-	X(PF_EEXISTPOOL, EEXIST, "there is something at this path already; remove it first")     \
-	X(PF_ENODEV, ENODEV, "pinfold cannot use this kind of device")                           \
-	X(PF_ECACHED, EOPNOTSUPP,                                                                \
-	  "the file is on a disk file system, which keeps it in a page cache; use tmpfs, "       \
-	  "hugetlbfs, a DAX device, or ask for a volatile pool")                                 \
-	X(PF_EINUSE, EBUSY,                                                                      \
-	  "the pool is in use through another runtime directory, or its runtime was deleted; "   \
-	  "see PINFOLD_RUNTIME_DIR, or 'pinfold recover --force' when nobody uses it")           \
-	X(PF_EMACHINE, EBUSY,                                                                    \
-	  "the pool was left open by another machine; 'pinfold recover --force' when it is off") \
-	X(PF_ECOPY, EBUSY,                                                                       \
-	  "the pool is a copy of one that is in use now; copy a closed pool, or "                \
-	  "'pinfold recover --force' the copy")                                                  \
-	X(PF_EBUILDING, EBUSY, "another process is opening the pool and has not finished")       \
-	X(PF_ERUNDIR, EACCES,                                                                    \
-	  "the runtime directory cannot be used: not a directory, or others "                    \
-	  "may write to it")                                                                     \
-	X(PF_ERUNSPACE, ENOSPC,                                                                  \
-	  "no space for the runtime in its directory; enlarge that tmpfs or set "                \
-	  "PINFOLD_RUNTIME_DIR to a larger one")                                                 \
-	X(PF_ERUNCORRUPT, EUCLEAN,                                                               \
-	  "the pool's runtime is damaged; close all users and open again")                       \
-	X(PF_EMEMFD, EINVAL, "a memfd pool is opened with its two descriptors, not by a path")   \
-	X(PF_ETOOMANY, EUSERS, "too many processes have the pool open")                          \
-	X(PF_EFORKED, EPERM, "this is a forked child: open the pool again here")                 \
-	X(PF_ESTOPPED, ETIMEDOUT,                                                                \
-	  "a stopped process has a lock that is needed; continue or kill it")                    \
-	X(PF_ELOCKTIME, ETIMEDOUT, "a lock was not given back within the time limit")            \
-	X(PF_EREADONLY, EROFS, "the pool or the file was opened for reading only")               \
-	X(PF_ENAME, ENAMETOOLONG, "a name in a path has at most 255 bytes, a path at most 4095") \
-	X(PF_ENOFILE, ENOENT, "no such file or directory in the pool")                           \
-	X(PF_EFILEEXISTS, EEXIST, "the pool has a file of this name already")                    \
-	X(PF_ENOTDIR, ENOTDIR, "a part of the path is not a directory")                          \
-	X(PF_EISDIR, EISDIR, "it is a directory")                                                \
-	X(PF_ENOTEMPTY, ENOTEMPTY, "the directory is not empty")                                 \
-	X(PF_ELOOP, ELOOP, "too many symbolic links, or one where none is wanted")               \
-	X(PF_EACCESS, EACCES, "the modes of the file or of a directory on the way forbid it")    \
-	X(PF_EPERM, EPERM, "only its owner or uid 0 may, or it is immutable or append-only")     \
-	X(PF_ENOSPACE, ENOSPC, "the pool is full")                                               \
-	X(PF_ENOINODES, ENOSPC, "the pool has as many files as it can have ('mkfs --inodes')")   \
-	X(PF_ENOMETA, ENOSPC, "the pool's metadata zone is full")                                \
-	X(PF_ERANGE, EINVAL, "the range is empty, not aligned to pages, or past the end")        \
-	X(PF_EFILESIZE, EFBIG, "a file cannot be this large")                                    \
-	X(PF_EHOLE, ENXIO, "the range has a hole; map it writable, or allocate it")              \
-	X(PF_ENOTCONTIG, ENOTSUP, "the range is not in one piece in the pool's memory")          \
-	X(PF_EHELD, EBUSY, "the range is held")                                                  \
-	X(PF_EHELDTIME, ETIMEDOUT, "the range was still held when the time was over")            \
-	X(PF_EORPHANS, EDQUOT,                                                                   \
-	  "this process keeps as much memory that no file has as it may; give some back")        \
-	X(PF_EHOLDS, EOVERFLOW, "a folio has as many holds as can be counted")                   \
-	X(PF_EFLAGS, EINVAL, "unknown or contradicting flags")                                   \
-	X(PF_EREAP, EAGAIN, "internal: a dead process must be reaped first")                     \
+#define PF_ERRORS(X)                                                                                       \
+	X(PF_ENOTPOOL, EINVAL, "this is not a pinfold pool; make one with 'pinfold mkfs'")                 \
+	X(PF_EVERSION, EPROTONOSUPPORT,                                                                    \
+	  "the pool was made by a version of pinfold with another media format; copy its files "           \
+	  "out with that version and make the pool anew")                                                  \
+	X(PF_ECORRUPT, EUCLEAN, "the pool's media is damaged; 'pinfold fsck POOL' says where")             \
+	X(PF_ESHORT, EIO, "the device is shorter than the pool on it; was the file truncated?")            \
+	X(PF_EPOOLSIZE, EINVAL, "a pool of this size cannot be made")                                      \
+	X(PF_EEXISTPOOL, EEXIST, "there is something at this path already; remove it first")               \
+	X(PF_ENODEV, ENODEV, "pinfold cannot use this kind of device")                                     \
+	X(PF_ECACHED, EOPNOTSUPP,                                                                          \
+	  "the file is on a disk file system, whose page cache writes stores in any order; use tmpfs, "    \
+	  "hugetlbfs, a DAX device, or 'mkfs --durability volatile', promising nothing after a power cut") \
+	X(PF_EINUSE, EBUSY,                                                                                \
+	  "the pool is in use through another runtime directory, or its runtime was deleted; "             \
+	  "see PINFOLD_RUNTIME_DIR, or 'pinfold recover --force' when nobody uses it")                     \
+	X(PF_EMACHINE, EBUSY,                                                                              \
+	  "the pool was left open by another machine; 'pinfold recover --force' when it is off")           \
+	X(PF_ECOPY, EBUSY,                                                                                 \
+	  "the pool is a copy of one that is in use now; copy a closed pool, or "                          \
+	  "'pinfold recover --force' the copy")                                                            \
+	X(PF_EBUILDING, EBUSY, "another process is opening the pool and has not finished")                 \
+	X(PF_ERUNDIR, EACCES,                                                                              \
+	  "the runtime directory cannot be used: not a directory, or others "                              \
+	  "may write to it")                                                                               \
+	X(PF_ERUNSPACE, ENOSPC,                                                                            \
+	  "no space for the runtime in its directory; enlarge that tmpfs or set "                          \
+	  "PINFOLD_RUNTIME_DIR to a larger one")                                                           \
+	X(PF_ERUNCORRUPT, EUCLEAN,                                                                         \
+	  "the pool's runtime is damaged; close all users and open again")                                 \
+	X(PF_EMEMFD, EINVAL, "a memfd pool is opened with its two descriptors, not by a path")             \
+	X(PF_ETOOMANY, EUSERS, "too many processes have the pool open")                                    \
+	X(PF_EFORKED, EPERM, "this is a forked child: open the pool again here")                           \
+	X(PF_ESTOPPED, ETIMEDOUT,                                                                          \
+	  "a stopped process has a lock that is needed; continue or kill it")                              \
+	X(PF_ELOCKTIME, ETIMEDOUT, "a lock was not given back within the time limit")                      \
+	X(PF_EREADONLY, EROFS, "the pool or the file was opened for reading only")                         \
+	X(PF_ENAME, ENAMETOOLONG, "a name in a path has at most 255 bytes, a path at most 4095")           \
+	X(PF_ENOFILE, ENOENT, "no such file or directory in the pool")                                     \
+	X(PF_EFILEEXISTS, EEXIST, "the pool has a file of this name already")                              \
+	X(PF_ENOTDIR, ENOTDIR, "a part of the path is not a directory")                                    \
+	X(PF_EISDIR, EISDIR, "it is a directory")                                                          \
+	X(PF_ENOTEMPTY, ENOTEMPTY, "the directory is not empty")                                           \
+	X(PF_ELOOP, ELOOP, "too many symbolic links, or one where none is wanted")                         \
+	X(PF_EACCESS, EACCES, "the modes of the file or of a directory on the way forbid it")              \
+	X(PF_EPERM, EPERM, "only its owner or uid 0 may, or it is immutable or append-only")               \
+	X(PF_ENOSPACE, ENOSPC, "the pool is full")                                                         \
+	X(PF_ENOINODES, ENOSPC, "the pool has as many files as it can have ('mkfs --inodes')")             \
+	X(PF_ENOMETA, ENOSPC, "the pool's metadata zone is full")                                          \
+	X(PF_ERANGE, EINVAL, "the range is empty, not aligned to pages, or past the end")                  \
+	X(PF_EFILESIZE, EFBIG, "a file cannot be this large")                                              \
+	X(PF_EHOLE, ENXIO, "the range has a hole; map it writable, or allocate it")                        \
+	X(PF_ENOTCONTIG, ENOTSUP, "the range is not in one piece in the pool's memory")                    \
+	X(PF_EHELD, EBUSY, "the range is held")                                                            \
+	X(PF_EHELDTIME, ETIMEDOUT, "the range was still held when the time was over")                      \
+	X(PF_EORPHANS, EDQUOT,                                                                             \
+	  "this process keeps as much memory that no file has as it may; give some back")                  \
+	X(PF_EHOLDS, EOVERFLOW, "a folio has as many holds as can be counted")                             \
+	X(PF_EFLAGS, EINVAL, "unknown or contradicting flags")                                             \
+	X(PF_EREAP, EAGAIN, "internal: a dead process must be reaped first")                               \
 	X(PF_EAGAIN, EAGAIN, "internal: try again")
 
 enum pf_error {

@@ -53,6 +53,12 @@ static bool set_timeout(struct options *o, const char *text)
 	return true;
 }
 
+static bool set_durability(struct options *o, const char *text)
+{
+	o->is_volatile = !strcmp(text, "volatile");
+	return o->is_volatile;
+}
+
 static bool set_policy(struct options *o, const char *text)
 {
 	static const char *const names[] = {"detach", "wait", "try"};
@@ -109,7 +115,8 @@ static const struct {
 	VALUE("size", set_size, "SIZE of the pool: bytes, or with K, M, G, T"),
 	VALUE("inodes", set_inodes, "how many files at most"),
 	FLAG("sparse", sparse, "do not reserve the memory now; a store may then fail with SIGBUS"),
-	FLAG("volatile", is_volatile, "accept a disk file, which a power cut may leave damaged"),
+	VALUE("durability", set_durability,
+	      "volatile: accept a disk file, of which nothing is promised after a power cut"),
 	FLAG("map", map, "hold with a direct map"),
 	FLAG("pin", pin, "hold with a pin"),
 	FLAG("longterm", longterm, "hold with a long-term pin"),

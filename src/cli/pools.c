@@ -61,12 +61,12 @@ static int run_mkfs(const struct options *o, char **operands, int count)
 
 const struct command cmd_mkfs = {
 	"mkfs",
-	"size inodes sparse volatile",
+	"size inodes sparse durability",
 	1,
 	1,
 	run_mkfs,
 	"makes a pool\n"
-	"usage: pinfold mkfs POOL --size SIZE [--inodes N] [--sparse] [--volatile]\n"
+	"usage: pinfold mkfs POOL --size SIZE [--inodes N] [--sparse] [--durability volatile]\n"
 	"POOL is a new file on tmpfs, hugetlbfs or a DAX file system, or a /dev/dax node (no --size: all of it).\n"
 	"Example: pinfold mkfs /dev/shm/pool --size 1G"};
 
