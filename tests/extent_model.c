@@ -60,6 +60,19 @@ static void some_write(bool append)
 	size = at + n > size ? at + n : size;
 }
 
+/* What is mapped of the last page behind the end is zeros, if nobody held it when the file was cut. */
+static void look_behind(void)
+{
+	pf_map *map;
+	uint64_t at = size / PAGE * PAGE;
+
+	if (size == at || pf_map_file(file, at, PAGE, PF_MAP_READ, &map) < 0)
+		return;
+	for (uint64_t i = size - at; i < PAGE; i++)
+		must_be(((const uint8_t *)pf_map_address(map))[i], 0);
+	OK(pf_unmap(map));
+}
+
 static void some_truncate(void)
 {
 	uint64_t to = test_below(&chance, 6) ? some_offset() : 0;
@@ -68,6 +81,7 @@ static void some_truncate(void)
 		return;
 	OK(pf_truncate(file, to, (enum pf_policy)test_below(&chance, 3), 1000));
 	set_size(to);
+	look_behind();
 }
 
 static void some_punch(void)
@@ -115,19 +129,6 @@ static void some_map(void)
 		at += chunk[i].length;
 	}
 	OK(pf_unpin(pin));
-}
-
-/* What is mapped of the last page behind the end is zeros, if nobody held it when the file was cut. */
-static void look_behind(void)
-{
-	pf_map *map;
-	uint64_t at = size / PAGE * PAGE;
-
-	if (size == at || pf_map_file(file, at, PAGE, PF_MAP_READ, &map) < 0)
-		return;
-	for (uint64_t i = size - at; i < PAGE; i++)
-		must_be(((const uint8_t *)pf_map_address(map))[i], 0);
-	OK(pf_unmap(map));
 }
 
 static void some_dirt(void)
