@@ -208,9 +208,10 @@ static int build(void *arg, struct rt *rt, struct rt_self *me)
 	open_layers(b->pool, rt, b->super);
 	page_build(&l->pages);
 	rc = fs_build(&l->fs, me, page_is_used, &l->pages);
-	if (rc == 0)
+	page_build_end(&l->pages);
+	if (rc == 0 && l->fs.left.unfinished)
 		rc = finish_leftovers(l, me);
-	if (rc == 0)
+	if (rc == 0 && l->fs.left.past_end)
 		layout_trim_all(me, l);
 	return rc;
 }

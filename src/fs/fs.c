@@ -71,6 +71,16 @@ static void first_text(void *arg, const char *rule, const char *text)
 	*told = true;
 }
 
+/* A bit for each of 64 inodes; 0 is none, and counts as used. */
+static uint64_t used_inodes(struct fs *fs, const struct walk *w, uint64_t first)
+{
+	uint64_t end = MIN(first + 64, (uint64_t)fs_inodes_high(fs)), bits = first == 0;
+
+	for (uint64_t ino = first; ino < end; ino++)
+		bits |= (uint64_t)(w->known[ino].state != INODE_FREE) << ino % 64;
+	return bits;
+}
+
 static void set_bits(struct fs *fs, const struct walk *w)
 {
 	uint64_t used = 0;
@@ -83,10 +93,8 @@ static void set_bits(struct fs *fs, const struct walk *w)
 	}
 	store_relaxed(&fs->shared->nodes_free, fs->super.nodes - used);
 	store_relaxed(&fs->shared->node_cursor, 0);
-	inner_set_bit(inner_inode_bits(fs), 0);
-	for (uint32_t ino = 1; ino < fs_inodes_high(fs); ino++)
-		if (load_relaxed(&fs->inodes[ino].state) & 0xff)
-			inner_set_bit(inner_inode_bits(fs), ino);
+	for (uint64_t ino = 0; ino < fs_inodes_high(fs); ino += 64)
+		store_relaxed(&inner_inode_bits(fs)[ino / 64], used_inodes(fs, w, ino));
 }
 
 /* A builder may have been killed here before. */
@@ -143,6 +151,7 @@ int fs_build(struct fs *fs, struct rt_self *me,
 		set_bits(fs, &w);
 		note_moves(fs);
 	}
+	fs->left = (struct fs_left){.unfinished = w.unfinished, .past_end = w.past_end};
 	inner_walk_end(&w);
 	return rc;
 }

@@ -43,6 +43,12 @@ struct fs_shared {
 	_Atomic uint64_t node_cursor; /* under meta; where to look for a free node first */
 };
 
+/* What fs_build() saw that is still to be done. */
+struct fs_left {
+	bool unfinished; /* fs_next_unfinished() finds something */
+	bool past_end;   /* a file has pages past its end */
+};
+
 struct fs {
 	struct dev *dev;
 	struct rt *rt;
@@ -55,6 +61,7 @@ struct fs {
 	struct fs_shared *shared;
 	struct fs_inode *states; /* region RT_INODES */
 	_Atomic uint32_t cursor; /* this process's: the next inode to look at, of 64 */
+	struct fs_left left;     /* of the process that built the runtime */
 };
 
 /* ---- making, opening ----------------------------------------------------------------------------- */

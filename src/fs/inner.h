@@ -108,7 +108,18 @@ struct walk_late {
 	uint64_t offset, value, order;
 };
 
-/* walk.c: looks at every record of the media once. */
+/* What is known of an inode, in few bytes: names lead to inodes in no order. */
+struct walk_known {
+	uint32_t generation, nlink;
+	uint32_t names; /* that lead to it, as directories say */
+	uint8_t state;  /* enum inode_state, or WALK_DAMAGED */
+	uint8_t type;   /* S_IFMT of its mode, >> 12 */
+	uint8_t way;    /* of a directory, at the end: whether it is below the root */
+	uint8_t unused;
+};
+#define WALK_DAMAGED 0xffu
+
+/* walk.c: looks at every record of the media once: inodes and what they have in order of their numbers, then directories. */
 struct walk {
 	const struct super_format *super;
 	const uint8_t *meta;
@@ -117,7 +128,8 @@ struct walk {
 	struct walk_late *late; /* sorted by offset, each once; freed at the end */
 	size_t late_count;
 	uint64_t *nodes_seen, *pages_seen; /* bitmaps */
-	uint32_t *links;                   /* names of each inode, as directories say */
+	struct walk_known *known;          /* of each inode */
+	bool unfinished, past_end;         /* there are such: see fs.h */
 	int (*used)(void *arg, uint64_t pfn, uint64_t pages, unsigned order, uint32_t ino,
 		    uint32_t igen, uint64_t index);
 	void *arg;

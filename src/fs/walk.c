@@ -15,7 +15,7 @@
 /* Where in which file the walk is. */
 struct place {
 	uint32_t ino, igen;
-	uint64_t pages;
+	uint64_t pages, end; /* so far: their number, and the index after the last */
 	uint64_t run_pfn, run_pages, run_index; /* pages that are contiguous in file and memory */
 	unsigned run_order;
 };
@@ -24,8 +24,8 @@ int inner_walk_begin(struct walk *w)
 {
 	w->nodes_seen = sys_calloc(div_up(w->super->nodes, 64), 8);
 	w->pages_seen = sys_calloc(div_up(w->super->data_pages, 64), 8);
-	w->links = sys_calloc(w->super->inodes, sizeof *w->links);
-	return w->nodes_seen && w->pages_seen && w->links ? 0
+	w->known = sys_calloc(w->super->inodes, sizeof *w->known);
+	return w->nodes_seen && w->pages_seen && w->known ? 0
 							  : err(ENOMEM, "looking at the metadata");
 }
 
@@ -33,7 +33,7 @@ void inner_walk_end(struct walk *w)
 {
 	free(w->nodes_seen);
 	free(w->pages_seen);
-	free(w->links);
+	free(w->known);
 	free(w->late);
 }
 
@@ -98,6 +98,20 @@ static bool first_time(uint64_t *bits, uint64_t n)
 	return !was;
 }
 
+/* One bit, or an aligned 512 of them. False if any was set before. */
+static bool first_time_all(uint64_t *bits, uint64_t first, uint64_t n)
+{
+	uint64_t any = 0;
+
+	if (n == 1)
+		return first_time(bits, first);
+	for (uint64_t i = first / 64; i < (first + n) / 64; i++) {
+		any |= bits[i];
+		bits[i] = ~0ull;
+	}
+	return !any;
+}
+
 /* ---- maps ------------------------------------------------------------------------------------------- */
 
 static void end_run(struct walk *w, struct place *at)
@@ -140,14 +154,14 @@ static void walk_leaf(struct walk *w, struct place *at, uint64_t index, entry_t 
 				 (unsigned long)index, (unsigned long)pfn);
 		return;
 	}
-	for (uint64_t i = 0; i < pages; i++)
-		if (!first_time(w->pages_seen, pfn - first + i)) {
-			report_violation(w->report, "extent",
-					 "inode %u page %lu: page %lu is in two places", at->ino,
-					 (unsigned long)(index + i), (unsigned long)(pfn + i));
-			return;
-		}
+	if (!first_time_all(w->pages_seen, pfn - first, pages)) {
+		report_violation(w->report, "extent",
+				 "inode %u page %lu: page %lu is in two places", at->ino,
+				 (unsigned long)index, (unsigned long)pfn);
+		return;
+	}
 	at->pages += pages;
+	at->end = MAX(at->end, index + pages);
 	add_run(w, at, index, pfn, pages, entry_order(e));
 }
 
@@ -210,8 +224,9 @@ static bool is_moved(const struct walk *w, entry_t root)
 	return entry_kind(first) == ENTRY_LEAF && entry_order(first) == BLOCK_ORDER;
 }
 
-static void walk_map(struct walk *w, uint32_t ino, uint32_t igen)
+static void walk_map(struct walk *w, uint32_t ino, const struct inode_attr *attr)
 {
+	uint32_t igen = attr->generation;
 	const struct inode_format *inode = inner_walk_inode(w, ino);
 	entry_t root = inner_walk_word(w, &inode->root), pages;
 	struct place at = {.ino = ino, .igen = igen};
@@ -231,6 +246,7 @@ static void walk_map(struct walk *w, uint32_t ino, uint32_t igen)
 		report_violation(w->report, "map", "inode %u has a tree of %u levels", ino,
 				 entry_order(root) + 1);
 	end_run(w, &at);
+	w->past_end |= at.end > div_up(attr->size, PAGE_BYTES);
 	pages = inner_walk_word(w, &inode->pages);
 	if (pages != (at.pages ? entry_make(ino, igen, PAGES_INDEX, ENTRY_LEAF, 0, at.pages) : 0))
 		report_violation(w->report, "map", "inode %u has %lu pages, not %lu", ino,
@@ -330,26 +346,46 @@ static void walk_xattr(struct walk *w, uint32_t ino, const struct inode_attr *at
 		report_violation(w->report, "xattr", "inode %u: its attributes: %s", ino, wrong);
 }
 
+static void note(struct walk *w, uint32_t ino, const struct inode_attr *attr)
+{
+	w->known[ino] = (struct walk_known){.generation = attr->generation,
+					    .nlink = attr->nlink,
+					    .state = (uint8_t)attr->state,
+					    .type = (uint8_t)((attr->mode & S_IFMT) >> 12)};
+	w->unfinished |= attr->state == INODE_UNNAMED || attr->state == INODE_EVICTING ||
+			 attr->flags & INODE_SHRINKING;
+}
+
+/* But what is in a directory: that is looked at when all inodes are known. */
 static void walk_inode(struct walk *w, uint32_t ino)
 {
 	struct inode_attr attr;
 
 	if (inner_walk_read(w, ino, &attr) < 0) {
 		report_violation(w->report, "inode", "inode %u: %s", ino, pf_message());
+		w->known[ino].state = WALK_DAMAGED;
 		return;
 	}
 	if (attr.state == INODE_FREE) {
+		w->known[ino].generation = attr.generation;
 		walk_free(w, ino);
 		return;
 	}
+	note(w, ino, &attr);
 	if (attr.xattr)
 		walk_xattr(w, ino, &attr);
-	if ((attr.mode & S_IFMT) == S_IFDIR)
-		inner_walk_dir(w, ino, &attr);
-	else if ((attr.mode & S_IFMT) == S_IFLNK)
+	if ((attr.mode & S_IFMT) == S_IFLNK)
 		walk_link(w, ino, &attr);
-	else
-		walk_map(w, ino, attr.generation);
+	else if ((attr.mode & S_IFMT) != S_IFDIR)
+		walk_map(w, ino, &attr);
+}
+
+static void walk_directory(struct walk *w, uint32_t ino)
+{
+	struct inode_attr attr;
+
+	if (w->known[ino].type == S_IFDIR >> 12 && inner_walk_read(w, ino, &attr) == 0)
+		inner_walk_dir(w, ino, &attr);
 }
 
 static void read_high(struct walk *w)
@@ -391,6 +427,8 @@ void inner_walk(struct walk *w)
 	walk_unused(w);
 	for (uint32_t ino = 1; ino < w->high && w->rc == 0; ino++)
 		walk_inode(w, ino);
+	for (uint32_t ino = 1; ino < w->high && w->rc == 0; ino++)
+		walk_directory(w, ino);
 	if (w->rc == 0)
 		inner_walk_links(w);
 }

@@ -25,30 +25,41 @@ static void complain(struct at *at, const char *what, uint64_t key)
 
 /* ---- entries --------------------------------------------------------------------------------------- */
 
+/* A directory says itself which name it has. */
+static void check_directory(struct at *at, const struct dir_name *name)
+{
+	struct inode_attr attr;
+
+	at->directories++;
+	if (inner_walk_read(at->w, name->ino, &attr) == 0 &&
+	    (attr.parent != at->ino || attr.key != name->key))
+		report_violation(at->w->report, "name",
+				 "directory %s in directory %u is said to be key %lx in %u",
+				 name->name, at->ino, (unsigned long)attr.key, attr.parent);
+}
+
 /* What the name leads to is there, and is that. */
 static void walk_target(struct at *at, const struct dir_name *name)
 {
 	struct walk *w = at->w;
-	struct inode_attr attr;
+	struct walk_known *known;
 
 	if (!name->ino || name->ino >= w->high || name->ino == ROOT_INO) {
 		report_violation(w->report, "name", "%s in directory %u leads to inode %u",
 				 name->name, at->ino, name->ino);
 		return;
 	}
-	if (inner_walk_read(w, name->ino, &attr) < 0)
+	known = &w->known[name->ino];
+	if (known->state == WALK_DAMAGED)
 		return; /* told by walk_inode() */
-	if (attr.state != INODE_NAMED || attr.generation != name->igen ||
-	    (attr.mode & S_IFMT) != name->type)
+	if (known->state != INODE_NAMED || known->generation != name->igen ||
+	    known->type != name->type >> 12)
 		report_violation(w->report, "name",
 				 "%s in directory %u leads to inode %u, which is another one",
 				 name->name, at->ino, name->ino);
-	else if (name->type == S_IFDIR && (attr.parent != at->ino || attr.key != name->key))
-		report_violation(w->report, "name",
-				 "directory %s in directory %u is said to be key %lx in %u",
-				 name->name, at->ino, (unsigned long)attr.key, attr.parent);
-	w->links[name->ino]++;
-	at->directories += name->type == S_IFDIR;
+	else if (name->type == S_IFDIR)
+		check_directory(at, name);
+	known->names++;
 }
 
 static void walk_name(struct at *at, const struct dir_name *name, uint64_t first, unsigned open)
@@ -219,40 +230,44 @@ void inner_walk_dir(struct walk *w, uint32_t ino, const struct inode_attr *attr)
 
 /* ---- names and inodes -------------------------------------------------------------------------------- */
 
-/* In w->links, when names have been compared: what is known of a directory. */
+/* What is known of a directory. */
 enum { UNKNOWN, ON_WAY, IN_TREE, OUTSIDE };
 
 /* Follows parents up to a directory of which it is known, or that is on this way already: a ring. Then it is known of all on the way. */
 static bool in_tree(struct walk *w, uint32_t ino)
 {
 	struct inode_attr attr;
-	uint32_t at = ino, known = OUTSIDE;
+	uint32_t at = ino;
+	uint8_t known = OUTSIDE;
 
-	while (w->links[at] == UNKNOWN) {
-		w->links[at] = ON_WAY;
-		if (inner_walk_read(w, at, &attr) < 0 || attr.parent >= w->high ||
-		    (attr.mode & S_IFMT) != S_IFDIR)
+	while (w->known[at].way == UNKNOWN) {
+		w->known[at].way = ON_WAY;
+		if (w->known[at].type != S_IFDIR >> 12 || inner_walk_read(w, at, &attr) < 0 ||
+		    attr.parent >= w->high)
 			break;
 		at = attr.parent;
 	}
-	if (w->links[at] == IN_TREE)
+	if (w->known[at].way == IN_TREE)
 		known = IN_TREE;
-	for (at = ino; w->links[at] == ON_WAY; at = attr.parent) {
-		w->links[at] = known;
+	for (at = ino; w->known[at].way == ON_WAY; at = attr.parent) {
+		w->known[at].way = known;
 		if (inner_walk_read(w, at, &attr) < 0 || attr.parent >= w->high)
 			break;
 	}
 	return known == IN_TREE;
 }
 
-static void check_links(struct walk *w, uint32_t ino, const struct inode_attr *attr)
+static void check_links(struct walk *w, uint32_t ino)
 {
-	bool directory = (attr->mode & S_IFMT) == S_IFDIR;
-	uint32_t wanted = attr->state != INODE_NAMED ? 0 : directory ? 1 : attr->nlink;
+	const struct walk_known *known = &w->known[ino];
+	bool directory = known->type == S_IFDIR >> 12;
+	uint32_t wanted = known->state != INODE_NAMED ? 0 : directory ? 1 : known->nlink;
 
-	if (ino != ROOT_INO && w->links[ino] != wanted)
+	if (known->state == INODE_FREE || known->state == WALK_DAMAGED || ino == ROOT_INO)
+		return;
+	if (known->names != wanted)
 		report_violation(w->report, "name", "inode %u has %u names, not %u", ino,
-				 w->links[ino], wanted);
+				 known->names, wanted);
 }
 
 void inner_walk_links(struct walk *w)
@@ -266,13 +281,11 @@ void inner_walk_links(struct walk *w)
 		return;
 	}
 	for (uint32_t ino = 1; ino < w->high; ino++)
-		if (inner_walk_read(w, ino, &attr) == 0 && attr.state != INODE_FREE)
-			check_links(w, ino, &attr);
-	memset(w->links, UNKNOWN, w->high * sizeof *w->links);
-	w->links[ROOT_INO] = IN_TREE;
+		check_links(w, ino);
+	w->known[ROOT_INO].way = IN_TREE;
 	for (uint32_t ino = 1; ino < w->high; ino++)
-		if (inner_walk_read(w, ino, &attr) == 0 && attr.state == INODE_NAMED &&
-		    (attr.mode & S_IFMT) == S_IFDIR && !in_tree(w, ino))
+		if (w->known[ino].state == INODE_NAMED && w->known[ino].type == S_IFDIR >> 12 &&
+		    !in_tree(w, ino))
 			report_violation(w->report, "name", "directory %u is not below the root",
 					 ino);
 }

@@ -97,6 +97,15 @@ static void store_bits(struct pages *p, uint64_t block, const uint64_t bits[8])
 	reclass(p, block, bits);
 }
 
+/* The bits of pages [first, + n) of a block that are in its word i. */
+static uint64_t word_mask(unsigned first, uint64_t n, unsigned i)
+{
+	unsigned lo = MAX(first, i * 64) - i * 64;
+	unsigned hi = (unsigned)MIN(first + n, (i + 1) * 64ul) - i * 64;
+
+	return (hi == 64 ? ~0ull : (1ull << hi) - 1) & ~0ull << lo;
+}
+
 static void change(struct pages *p, uint64_t pfn, uint64_t n, bool free)
 {
 	uint64_t block = page_block(p, pfn), bits[8];
@@ -105,9 +114,7 @@ static void change(struct pages *p, uint64_t pfn, uint64_t n, bool free)
 	CHECK(first + n <= BLOCK_PAGES);
 	index_bits(p, block, bits);
 	for (unsigned i = first / 64; i * 64 < first + n; i++) {
-		unsigned lo = MAX(first, i * 64) - i * 64;
-		unsigned hi = (unsigned)MIN(first + n, (i + 1) * 64ul) - i * 64;
-		uint64_t mask = (hi == 64 ? ~0ull : (1ull << hi) - 1) & ~0ull << lo;
+		uint64_t mask = word_mask(first, n, i);
 
 		bits[i] = free ? bits[i] | mask : bits[i] & ~mask;
 	}
@@ -122,6 +129,33 @@ void index_put(struct pages *p, uint64_t pfn, uint64_t n)
 void index_take(struct pages *p, uint64_t pfn, uint64_t n)
 {
 	change(p, pfn, n, false);
+}
+
+/* ---- building ---- */
+
+void index_begin(struct pages *p, uint64_t block)
+{
+	for (unsigned i = 0; i < 8; i++)
+		store_relaxed(&p->block[block].free[i], ~0ull);
+	store_relaxed(&p->class[block], 0);
+	hbitmap_clear(&p->by_class[PAGE_CLASSES - 1], block);
+}
+
+void index_used(struct pages *p, uint64_t pfn, uint64_t n)
+{
+	_Atomic uint64_t *free = p->block[page_block(p, pfn)].free;
+	unsigned first = (unsigned)((pfn - p->first) % BLOCK_PAGES);
+
+	for (unsigned i = first / 64; i * 64 < first + n; i++)
+		store_relaxed(&free[i], load_relaxed(&free[i]) & ~word_mask(first, n, i));
+}
+
+void index_end(struct pages *p, uint64_t block)
+{
+	uint64_t bits[8];
+
+	index_bits(p, block, bits);
+	reclass(p, block, bits);
 }
 
 void index_repair(struct pages *p, uint64_t block)

@@ -20,6 +20,10 @@ void index_bits(const struct pages *p, uint64_t block, uint64_t bits[8]);
 /* Pages [pfn, + n) of one block are free from now on, or not. May be repeated. */
 void index_put(struct pages *p, uint64_t pfn, uint64_t n);
 void index_take(struct pages *p, uint64_t pfn, uint64_t n);
+/* While a runtime is built: a block of which pages are used is begun, its pages are marked one by one, and at the end it gets its class. */
+void index_begin(struct pages *p, uint64_t block);
+void index_used(struct pages *p, uint64_t pfn, uint64_t n);
+void index_end(struct pages *p, uint64_t block);
 /* After a writer died while it changed this block. */
 void index_repair(struct pages *p, uint64_t block);
 /* A pfn where 2^order pages are free, near `goal` (0: anywhere); 0: none. */

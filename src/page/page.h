@@ -86,10 +86,11 @@ void page_plan(uint64_t count, struct rt_plan *plan);
 void page_open(struct pages *p, struct rt *rt, struct dev *dev, uint64_t first, uint64_t count,
 	       uint8_t *data);
 /* A new runtime: every page is free. Then one call of page_build_used for each run of pages that a file has
- * (contiguous in both), which become folios as large as alignment and `order` allow. -PF_ERUNSPACE. */
+ * (contiguous in both), which become folios as large as alignment and `order` allow; then page_build_end(). -PF_ERUNSPACE. */
 void page_build(struct pages *p);
 int page_build_used(struct pages *p, uint64_t pfn, uint64_t n, unsigned order, uint32_t ino,
 		    uint32_t igen, uint64_t index);
+void page_build_end(struct pages *p);
 
 static inline struct page *page_at(const struct pages *p, uint64_t pfn)
 {

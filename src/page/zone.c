@@ -64,8 +64,10 @@ static int build_filled(struct pages *p, uint64_t block)
 	if (hbitmap_test(&p->filled, block))
 		return 0;
 	rc = alloc_fill(p, block);
-	if (rc == 0)
+	if (rc == 0) {
 		hbitmap_set(&p->filled, block);
+		index_begin(p, block);
+	}
 	return rc;
 }
 
@@ -87,9 +89,17 @@ int page_build_used(struct pages *p, uint64_t pfn, uint64_t n, unsigned order, u
 		store_relaxed(&page->ino, ino);
 		store_relaxed(&page->igen, igen);
 		store_release(&page->word, word_begin(0, PAGE_IN_FILE, o, 0));
-		index_take(p, pfn, 1ul << o);
+		index_used(p, pfn, 1ul << o);
 		pfn += 1ull << o;
 		index += 1ull << o;
 	}
 	return 0;
+}
+
+/* Those that were not filled are as page_build() left them: wholly free. */
+void page_build_end(struct pages *p)
+{
+	for (uint64_t b = hbitmap_next(&p->filled, 0); b < p->blocks;
+	     b = hbitmap_next(&p->filled, b + 1))
+		index_end(p, b);
 }
