@@ -264,8 +264,11 @@ static void one_operation(void)
 
 static void clear_flags(void)
 {
+	struct pf_setattr none = {.set = PF_SET_FLAGS};
 	int flags = 0;
 
+	OK(pf_setattr(files[0], &none));
+	OK(pf_setattr(files[1], &none));
 	must(ioctl(fds[0], FS_IOC_SETFLAGS, &flags) == 0);
 	must(ioctl(fds[1], FS_IOC_SETFLAGS, &flags) == 0);
 	must(chmod(host[1], 0700) == 0);
@@ -283,7 +286,7 @@ int main(void)
 	chance.state = test_seed();
 	for (; n < 2000 || test_time_left(0.5); n++)
 		one_operation();
-	pf_act_as(NULL);
+	pf_act_as(NULL); /* root */
 	clear_flags();
 	pool_check(pool, "attributes");
 	printf("%lu operations\n", n);
