@@ -79,6 +79,7 @@ static void walk_name(struct at *at, const struct dir_name *name, uint64_t first
 struct seen {
 	const struct dir_page *page;
 	unsigned count;
+	uint64_t prints[4]; /* a bit for each fingerprint that there was */
 	uint64_t key[DIR_GRANULES];
 	unsigned granule[DIR_GRANULES];
 };
@@ -88,9 +89,12 @@ static void check_unique(struct at *at, struct seen *seen, const struct dir_name
 			 unsigned granule)
 {
 	uint64_t hash = name->key & ~(DIR_TIES - 1ull);
+	unsigned print = dir_print(name->key);
+	bool maybe = seen->prints[print / 64] >> print % 64 & 1;
 	struct dir_name other;
 
-	for (unsigned i = 0; i < seen->count; i++) {
+	seen->prints[print / 64] |= 1ull << print % 64;
+	for (unsigned i = 0; maybe && i < seen->count; i++) {
 		if ((seen->key[i] & ~(DIR_TIES - 1ull)) != hash)
 			continue;
 		if (seen->key[i] == name->key)
