@@ -152,7 +152,8 @@ int hold_take(struct rt_self *me, const struct hold_request *request, struct hol
 		return rc;
 	for (;;) {
 		rc = take_all(me, request, set);
-		if (likely(rc == 0))
+		/* The file may have been cut meanwhile, and have other pages past its end now. */
+		if (likely(rc == 0) && likely((rc = check(request)) == 0))
 			return 0;
 		hold_give_back(me, pool, set);
 		if (!reap_helps(pool, me, rc, &tries))

@@ -38,10 +38,34 @@ static int64_t read_run(struct rt_self *me, struct pf_file *file, uint8_t *to, u
 	return (int64_t)n;
 }
 
+/* A page that was copied may have been past the end, where its bytes say nothing, if the file was cut and has grown since its size was read: then pages have left it, and
+ * size and bytes are read once more. */
+static ssize_t read_bytes(struct rt_self *me, struct pf_file *file, uint8_t *to, uint64_t length,
+			  uint64_t offset)
+{
+	struct fs *fs = &file->pool->layout.fs;
+	const _Atomic uint64_t *layout = &fs_state(fs, file->ino)->layout;
+	uint64_t done = 0;
+
+	while (done < length) {
+		uint64_t then = load_acquire(layout), size = fs_size(fs, file->ino);
+		int64_t n;
+
+		if (offset + done >= size)
+			break;
+		length = MIN(length, size - offset);
+		n = read_run(me, file, to + done, length - done, offset + done);
+		if (n < 0)
+			return done ? (ssize_t)done : (ssize_t)n;
+		if (likely(load_acquire(layout) == then))
+			done += (uint64_t)n;
+	}
+	return (ssize_t)done;
+}
+
 ssize_t pf_read(pf_file *file, void *buffer, size_t length, uint64_t offset)
 {
 	struct rt_self *me = pool_self(file->pool);
-	uint64_t size, done = 0;
 
 	if (!me)
 		return rt_self_error();
@@ -49,19 +73,7 @@ ssize_t pf_read(pf_file *file, void *buffer, size_t length, uint64_t offset)
 		return handle_no_data(file);
 	if (length)
 		attr_accessed(file, me);
-	size = fs_size(&file->pool->layout.fs, file->ino);
-	if (offset >= size)
-		return 0;
-	length = MIN(length, size - offset);
-	while (done < length) {
-		int64_t n =
-			read_run(me, file, (uint8_t *)buffer + done, length - done, offset + done);
-
-		if (n < 0)
-			return done ? (ssize_t)done : (ssize_t)n;
-		done += (uint64_t)n;
-	}
-	return (ssize_t)done;
+	return read_bytes(me, file, buffer, length, offset);
 }
 
 /* ---- writing --------------------------------------------------------------------------------------- */
