@@ -135,8 +135,11 @@ static void use_files(pf_pool *pool, pid_t pid)
 
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
 		pf_file *file;
+		int rc = pf_open(pool, names[i], PF_O_RDWR | PF_O_CREATE, 0600, &file);
 
-		OK(pf_open(pool, names[i], PF_O_RDWR | PF_O_CREATE, 0600, &file));
+		if (rc == -PF_EISDIR)
+			continue; /* an operation exchanged it with a directory */
+		OK(rc);
 		must_be(pf_write(file, "abc", 3, 70000), 3);
 		OK(pf_truncate(file, 5000, PF_DETACH, 0));
 		OK(pf_close(file));
