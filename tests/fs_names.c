@@ -1,6 +1,6 @@
 /*
  * Names are what a slow model says: adding, finding, removing, replacing and reading, with names of every length, until the trie has several
- * levels, with names of one hash; numbers of inodes go round. A lookup without a lock never says "not there" of a name that is there, and a
+ * levels, with names chosen so that they have one hash; numbers of inodes go round. A lookup without a lock never says "not there" of a name that is there, and a
  * reader without a lock sees all that stays, whoever changes the directory meanwhile.
  */
 /* test: suite=short timeout=120 */
@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "base/err.h"
 #include "box.h"
@@ -196,36 +198,138 @@ static void emptied(void)
 	box_check(&box);
 }
 
-/* ---- places that keys are not spread over ---------------------------------------------------------------- */
+/* ---- names with chosen hashes ---------------------------------------------------------------------------- */
 
-/* Names whose keys begin with `bits` zeros, so that all are in the first bucket until it is split below `bits`. */
-static void deep(unsigned bits, unsigned count)
+/* XXH3 of 8 bytes turns them into 64 bits by steps of which each can be undone, so there is a name for every hash. */
+
+#define HASH_FACTOR 0x9fb21c651e98df25ull
+
+static uint64_t factor_inverse(void)
 {
-	uint32_t deep_dir = box_make_inode(&box, ROOT_INO, "deep", S_IFDIR | 0700, NULL);
-	char(*names)[16] = calloc(count, sizeof *names);
+	uint64_t x = HASH_FACTOR;
+
+	for (unsigned i = 0; i < 6; i++)
+		x *= 2 - HASH_FACTOR * x;
+	return x;
+}
+
+static uint64_t rotated(uint64_t x, unsigned n)
+{
+	return x << n | x >> (64 - n);
+}
+
+/* What the hash was, before its last steps mixed it. */
+static uint64_t unmixed(uint64_t h)
+{
+	h ^= h >> 28 ^ h >> 56;
+	h *= factor_inverse();
+	h ^= (h >> 35) + 8;
+	h *= factor_inverse();
+	/* The map is its own inverse's 63rd root: 64 times it is nothing. */
+	for (unsigned i = 0; i < 63; i++)
+		h ^= rotated(h, 49) ^ rotated(h, 24);
+	return h;
+}
+
+static uint64_t whole_hash(const char *name)
+{
+	uint64_t start;
+
+	memcpy(&start, box.super.uuid, sizeof start);
+	return XXH3_64bits_withSeed(name, 8, start);
+}
+
+/* The name of 8 bytes that has this hash. False: it has a byte that no name has. */
+static bool name_with_hash(uint64_t hash, char name[9])
+{
+	uint64_t known = 'a' * 0x0101010101010101ull, flip, bytes;
+
+	memcpy(name, "aaaaaaaa", 9);
+	flip = unmixed(whole_hash(name)) ^ known;
+	bytes = rotated(unmixed(hash) ^ flip, 32);
+	memcpy(name, &bytes, 8);
+	must(whole_hash(name) == hash);
+	return !memchr(name, 0, 8) && !memchr(name, '/', 8);
+}
+
+static int try_create(uint32_t in, const char *name)
+{
+	int64_t ino = fs_pick(&box.fs, box.me);
+	struct fs_new new = {.ino = (uint32_t)ino,
+			     .dir = in,
+			     .name = name,
+			     .length = strlen(name),
+			     .mode = S_IFREG | 0600};
+	int rc;
+
+	must(ino > 0);
+	rc = fs_make(&box.fs, box.me, &new);
+	if (rc == 0)
+		fs_note_use(&box.fs, (uint32_t)ino);
+	return rc;
+}
+
+static void all_are_there(uint32_t in, char (*names)[9], unsigned count)
+{
+	struct dir_name read[FS_DIR_READ];
+	uint64_t key = 0, seen = 0;
+	struct fs_place place;
+	bool sure;
+
+	for (unsigned i = 0; i < count; i++)
+		must(fs_dir_find(&box.fs, in, names[i], 8, &place));
+	while (key < 1ull << DIR_KEY_BITS) {
+		seen += fs_dir_read(&box.fs, in, key, read, &key, &sure);
+		must(sure);
+	}
+	must_be(seen, count);
+	must_be(fs_size(&box.fs, in), count);
+	box_check(&box);
+}
+
+/* Names whose hashes have all but the lowest `bits` in common, as many as one directory takes; then all but every third go, and come again. */
+static void chosen(unsigned bits, unsigned wanted, unsigned levels)
+{
+	uint32_t in = box_make_inode(&box, ROOT_INO, "chosen", S_IFDIR | 0700, NULL);
+	uint64_t hash = test_random(&chance) >> bits << bits;
 	unsigned n = 0, depth = 0;
-	entry_t e;
+	char names[100][9];
+	int rc = 0;
 
-	must(names);
-	for (unsigned long i = 0; n < count; i++) {
-		int length = snprintf(names[n], sizeof names[n], "%lx", i);
+	for (uint64_t i = 0; i < 1ull << bits; i++) {
+		/* The lowest 5 bits are not part of the key: those names are ties. */
+		uint64_t low = (i * 32 & ((1ull << bits) - 1)) + (i * 32 >> bits);
 
-		if (dir_hash(box.super.uuid, names[n], (size_t)length) >> (DIR_KEY_BITS - bits))
+		if (!name_with_hash(hash + low, names[n]))
 			continue;
-		create(&box, deep_dir, names[n]);
-		must(box_find(&box, deep_dir, names[n]));
+		rc = try_create(in, names[n]);
+		if (rc < 0)
+			break;
 		n++;
 	}
-	e = load_relaxed(&box.fs.inodes[deep_dir].root);
-	for (; entry_kind(e) == ENTRY_TABLE; depth++)
-		e = load_relaxed((_Atomic uint64_t *)(box.fs.nodes + entry_target(e) * PAGE_BYTES));
-	must(depth >= 2);
+	must_be(rc, -PF_ENOMETA);
+	must_be(n, wanted);
+	all_are_there(in, names, n);
+	for (entry_t e = load_relaxed(&box.fs.inodes[in].root); entry_kind(e) == ENTRY_TABLE;
+	     depth++)
+		e = load_relaxed(
+			&((_Atomic uint64_t *)(box.fs.nodes +
+					       entry_target(e) *
+						       PAGE_BYTES))[dir_slot(hash >> 1, depth)]);
+	must_be(depth, levels);
+	for (unsigned i = 0; i < n; i++)
+		if (i % 3)
+			remove_all(&box, in, names[i]);
+	for (unsigned i = 0; i < n; i++)
+		must_be(box_find(&box, in, names[i]) != 0, i % 3 == 0);
+	for (unsigned i = 0; i < n; i++)
+		if (i % 3)
+			must_be(try_create(in, names[i]), 0);
+	all_are_there(in, names, n);
+	for (unsigned i = 0; i < n; i++)
+		remove_all(&box, in, names[i]);
+	remove_all(&box, ROOT_INO, "chosen");
 	box_check(&box);
-	for (unsigned i = 0; i < count; i++)
-		remove_all(&box, deep_dir, names[i]);
-	remove_all(&box, ROOT_INO, "deep");
-	box_check(&box);
-	free(names);
 }
 
 /* ---- numbers ------------------------------------------------------------------------------------------ */
@@ -385,7 +489,8 @@ int main(void)
 	box_open(&box);
 	against_model();
 	emptied();
-	deep(12, 200);
+	chosen(5, DIR_TIES, 0);
+	chosen(10, DIR_GRANULES - DIR_FIRST, DIR_DEPTH_MAX);
 	all_numbers();
 	meanwhile();
 	box_check(&box);

@@ -78,7 +78,7 @@ static void want(struct fs *fs, struct wanted *w, const char *name, size_t lengt
 	memcpy(w->words, name, length);
 }
 
-/* Granules whose byte is this one; sometimes others too. */
+/* Granules whose byte is this one, and no others: an entry that was removed is still in its granule. */
 #ifdef __SSE2__
 static uint64_t match_prints(const struct dir_page *page, unsigned print)
 {
@@ -100,7 +100,7 @@ static uint64_t match_prints(const struct dir_page *page, unsigned print)
 
 	for (unsigned i = 0; i < 8; i++) {
 		uint64_t x = load_acquire(&page->prints[i]) ^ all;
-		uint64_t zero = (x - ones) & ~x & ones << 7;
+		uint64_t zero = ~(((x & ones * 0x7f) + ones * 0x7f) | x) & ones << 7;
 
 		mask |= ((zero >> 7) * 0x0102040810204080 >> 56) << 8 * i;
 	}
