@@ -227,6 +227,7 @@ static int walk_once(struct walk *w)
 
 	w->rest = skip_slashes(w->whole);
 	w->text = w->path->links = 0;
+	w->path->slash = false;
 	enter_root(w);
 	if (!*w->rest) {
 		end_at(w->path, PATH_ROOT);
