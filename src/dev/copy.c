@@ -1,6 +1,7 @@
 /*
  * Large copies to the media go past the caches: that saves reading what is written over, and writing it back afterwards. What is
- * copied in pieces smaller than MEDIA_STREAM may be wanted in the cache soon.
+ * copied in pieces smaller than MEDIA_STREAM may be wanted in the cache soon. Large copies from the media are left to the processor's own loop, which does not read
+ * what it writes over either.
  */
 #include "dev/media.h"
 
@@ -49,4 +50,15 @@ void media_stream(const struct dev *dev, void *to, const void *from, size_t leng
 #else
 	copy_through(dev, to, from, length);
 #endif
+}
+
+void media_load(void *to, const void *from, size_t length)
+{
+#if defined __x86_64__ && !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
+	if (length >= MEDIA_STREAM) {
+		__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(length)::"memory");
+		return;
+	}
+#endif
+	memcpy(to, from, length);
 }

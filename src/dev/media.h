@@ -95,6 +95,8 @@ static inline void dev_persist(const struct dev *dev, const void *address, size_
 /* Copies bytes of files, and writes them back. */
 #define MEDIA_STREAM (256u << 10)
 void media_stream(const struct dev *dev, void *to, const void *from, size_t length);
+/* Copies bytes of files from the media. */
+void media_load(void *to, const void *from, size_t length);
 static inline void media_copy(const struct dev *dev, void *to, const void *from, size_t length)
 {
 	if (length >= MEDIA_STREAM) {

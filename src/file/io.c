@@ -33,7 +33,7 @@ static int64_t read_run(struct rt_self *me, struct pf_file *file, uint8_t *to, u
 	if (rc < 0)
 		return rc;
 	n = MIN(run.pages * PAGE_BYTES - offset % PAGE_BYTES, length);
-	memcpy(to, (uint8_t *)page_address(&l->pages, run.pfn) + offset % PAGE_BYTES, n);
+	media_load(to, (uint8_t *)page_address(&l->pages, run.pfn) + offset % PAGE_BYTES, n);
 	dax_drop(me, &l->pages, &me->row->read_hold, false);
 	return (int64_t)n;
 }
