@@ -252,6 +252,9 @@ class Pool:
                 out.seek(start)
                 out.write(self.m[pfn * PAGE:pfn * PAGE + end - start])
         out.truncate(inode.size)
+        if inode.flags & 16 and inode.shrink_to < inode.size:
+            out.seek(inode.shrink_to)
+            out.write(bytes(min(inode.shrink_end, inode.size) - inode.shrink_to))
 
     def target(self, inode):
         if inode.size <= 128:
