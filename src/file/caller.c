@@ -59,6 +59,8 @@ bool caller_may(const struct pf_caller *caller, uint32_t mode, uint32_t uid, uin
 
 int caller_check(const struct pf_pool *pool, uint32_t ino, const struct inode_attr *attr, int want)
 {
+	if (unlikely(want & W_OK && attr->flags & INODE_IMMUTABLE))
+		return err(PF_EPERM, "inode %u is immutable", ino);
 	if (likely(caller_may(caller_of(pool), attr->mode, attr->uid, attr->gid, want)))
 		return 0;
 	return err(PF_EACCESS, "inode %u has mode %o, owner %u, group %u", ino, attr->mode & 07777,

@@ -120,6 +120,7 @@ struct open {
 	unsigned flags;
 	mode_t mode;
 	struct pf_file *file;
+	bool made; /* it was not there before */
 };
 
 /* What the flags ask for, of this inode. */
@@ -140,9 +141,8 @@ static int check_inode(const struct open *o, uint32_t ino, const struct inode_at
 	rc = caller_check(o->pool, ino, attr, R_OK | (write ? W_OK : 0));
 	if (rc < 0)
 		return rc;
-	if (write &&
-	    (attr->flags & INODE_IMMUTABLE ||
-	     (attr->flags & INODE_APPEND && (!(o->flags & PF_O_APPEND) || o->flags & PF_O_TRUNC))))
+	if (write && attr->flags & INODE_APPEND &&
+	    (!(o->flags & PF_O_APPEND) || o->flags & PF_O_TRUNC))
 		return err(PF_EPERM, "%s", o->path);
 	return 0;
 }
@@ -177,19 +177,17 @@ static int open_found(const struct open *o, const struct path *p)
 	return rc;
 }
 
-static int open_new(const struct open *o, const struct path *p)
+static int open_new(struct open *o, const struct path *p)
 {
 	struct names_new new = {.pool = o->pool, .me = o->me, .mode = S_IFREG | (o->mode & 07777)};
 	struct layout *l = &o->pool->layout;
-	int64_t ino;
+	int64_t ino = names_make(&new, p);
 
-	if (p->slash)
-		return err(PF_EISDIR, "%s", o->path);
-	ino = names_make(&new, p);
 	if (ino < 0)
 		return (int)ino;
 	take(o, (uint32_t)ino, fs_generation(&l->fs, (uint32_t)ino));
 	layout_unlock(o->me, l, (uint32_t)ino);
+	o->made = true;
 	return 0;
 }
 
@@ -211,14 +209,27 @@ static int open_nameless(const struct open *o, const struct path *p)
 	return 0;
 }
 
-static int open_once(const struct open *o, struct path *p)
+/* What may make a file takes the name as it is where a link would not do, and where a '/' says that it is to be a directory. */
+static enum path_follow follow_of(const struct open *o)
 {
-	bool exclusive = o->flags & PF_O_EXCL && !(o->flags & PF_O_TMPFILE);
-	int rc = path_walk(o->pool, o->me, o->path, !(exclusive || o->flags & PF_O_NOFOLLOW), p);
+	bool create = o->flags & PF_O_CREATE;
+	size_t length = create && o->path ? strlen(o->path) : 0;
+
+	if (create &&
+	    (o->flags & (PF_O_EXCL | PF_O_NOFOLLOW) || (length && o->path[length - 1] == '/')))
+		return PATH_AS_NAME;
+	return o->flags & PF_O_NOFOLLOW ? PATH_NOFOLLOW : PATH_FOLLOW;
+}
+
+static int open_once(struct open *o, struct path *p)
+{
+	int rc = path_walk(o->pool, o->me, o->path, follow_of(o), p);
 
 	if (rc < 0)
 		return rc;
-	if (p->ino && exclusive)
+	if (o->flags & PF_O_CREATE && p->slash)
+		return err(PF_EISDIR, "%s", o->path);
+	if (p->ino && o->flags & PF_O_EXCL)
 		return err(PF_EFILEEXISTS, "%s", o->path);
 	if (o->flags & PF_O_TMPFILE && p->ino)
 		return open_nameless(o, p);
@@ -227,7 +238,7 @@ static int open_once(const struct open *o, struct path *p)
 	return o->flags & PF_O_CREATE ? open_new(o, p) : err(PF_ENOFILE, "%s", o->path);
 }
 
-static __attribute__((noinline)) int open_file(const struct open *o)
+static __attribute__((noinline)) int open_file(struct open *o)
 {
 	unsigned tries = 0, looks = 0;
 	struct path path;
@@ -260,7 +271,7 @@ static int new_file(struct rt_self *me, pf_pool *pool, unsigned flags, struct pf
 
 int pf_open(pf_pool *pool, const char *path, unsigned flags, mode_t mode, pf_file **out)
 {
-	struct open o = {pool, pool_self(pool), path, flags, mode, NULL};
+	struct open o = {pool, pool_self(pool), path, flags, mode, NULL, false};
 	int rc = o.me ? check_open(pool, path, flags) : rt_self_error();
 
 	if (rc < 0)
@@ -275,7 +286,7 @@ int pf_open(pf_pool *pool, const char *path, unsigned flags, mode_t mode, pf_fil
 		return rc;
 	}
 	link_file(o.file);
-	if (flags & PF_O_TRUNC)
+	if (flags & PF_O_TRUNC && !o.made)
 		rc = pf_truncate(o.file, 0, PF_DETACH, 0);
 	if (rc < 0)
 		pf_close(o.file);

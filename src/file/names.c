@@ -17,9 +17,7 @@
 
 /* ---- what may be done --------------------------------------------------------------------------------- */
 
-/* The directory is still that, and the caller may change what is in it. Its lock. */
-static int check_directory(struct pf_pool *pool, uint32_t dir, uint32_t igen,
-			   struct inode_attr *attr)
+static int check_same(struct pf_pool *pool, uint32_t dir, uint32_t igen, struct inode_attr *attr)
 {
 	int rc = fs_attr(&pool->layout.fs, dir, attr);
 
@@ -27,12 +25,13 @@ static int check_directory(struct pf_pool *pool, uint32_t dir, uint32_t igen,
 		return rc;
 	if (attr->generation != igen || (attr->mode & S_IFMT) != S_IFDIR)
 		return -PF_EAGAIN;
-	if (attr->state != INODE_NAMED)
-		return err(PF_ENOFILE, "directory %u was removed", dir);
-	rc = caller_check(pool, dir, attr, W_OK | X_OK);
-	if (rc == 0 && attr->flags & INODE_IMMUTABLE)
-		rc = err(PF_EPERM, "directory %u is immutable", dir);
-	return rc;
+	return attr->state == INODE_NAMED ? 0 : err(PF_ENOFILE, "directory %u was removed", dir);
+}
+
+/* Names may come into the directory and go. */
+static int check_directory(struct pf_pool *pool, uint32_t dir, const struct inode_attr *attr)
+{
+	return caller_check(pool, dir, attr, W_OK | X_OK);
 }
 
 /* The name that leads to `ino` may go from the directory. */
@@ -51,15 +50,17 @@ static int check_removal(struct pf_pool *pool, const struct inode_attr *dir, uin
 	return 0;
 }
 
-/* The name still leads where the walk found that it does, or still is not there. Its directory's lock. */
-static int look_again(struct pf_pool *pool, const struct path *p, struct fs_place *place)
+/* The directory is still that, and the name leads where the walk found that it does, or still is not there. Its lock. */
+static int look_again(struct pf_pool *pool, const struct path *p, struct inode_attr *dir,
+		      struct fs_place *place)
 {
-	bool there = fs_dir_find(&pool->layout.fs, p->dir, p->name, p->length, place);
+	int rc = check_same(pool, p->dir, p->dir_igen, dir);
+	bool there = rc == 0 && fs_dir_find(&pool->layout.fs, p->dir, p->name, p->length, place);
 
-	if (there != (p->ino != 0) ||
-	    (there && (place->name.ino != p->ino || place->name.igen != p->igen)))
+	if (rc == 0 && (there != (p->ino != 0) ||
+			(there && (place->name.ino != p->ino || place->name.igen != p->igen))))
 		return -PF_EAGAIN;
-	return 0;
+	return rc;
 }
 
 /* ---- making ------------------------------------------------------------------------------------------- */
@@ -115,9 +116,9 @@ int64_t names_make(const struct names_new *new, const struct path *path)
 
 	if (ino < 0)
 		return ino;
-	ino = check_directory(new->pool, path->dir, path->dir_igen, &dir);
+	ino = look_again(new->pool, path, &dir, &place);
 	if (ino == 0)
-		ino = look_again(new->pool, path, &place);
+		ino = check_directory(new->pool, path->dir, &dir);
 	if (ino == 0) {
 		inherit(new, &dir, &made);
 		ino = make(new, &made);
@@ -135,7 +136,9 @@ int64_t names_make_nameless(const struct names_new *new, uint32_t dir, uint32_t 
 
 	if (ino < 0)
 		return ino;
-	ino = check_directory(new->pool, dir, dir_igen, &attr);
+	ino = check_same(new->pool, dir, dir_igen, &attr);
+	if (ino == 0)
+		ino = check_directory(new->pool, dir, &attr);
 	layout_unlock(new->me, l, dir);
 	if (ino < 0)
 		return ino;
@@ -196,7 +199,7 @@ static int make_once(struct op *o)
 {
 	struct names_new new = {o->pool, o->me, o->mode, o->target};
 	struct path path;
-	int64_t ino = path_walk(o->pool, o->me, o->to, false, &path);
+	int64_t ino = path_walk(o->pool, o->me, o->to, PATH_AS_NAME, &path);
 
 	if (ino < 0)
 		return (int)ino;
@@ -232,13 +235,15 @@ int pf_symlink(pf_pool *pool, const char *target, const char *path)
 
 /* ---- removing ---- */
 
-static int check_dots(const struct path *p, bool directory, const char *name)
+static int check_end(const struct path *p, bool directory, const char *name)
 {
+	if (p->last == PATH_NAME && p->slash && !directory)
+		return err(p->type == S_IFDIR ? PF_EISDIR : PF_ENOTDIR, "%s", name);
 	if (p->last == PATH_NAME)
 		return 0;
 	if (!directory)
 		return err(PF_EISDIR, "%s", name);
-	if (p->last == PATH_ROOT || p->ino == ROOT_INO)
+	if (p->last == PATH_ROOT)
 		return err(EBUSY, "%s is the root directory", name);
 	return p->last == PATH_DOT ? err(EINVAL, "%s", name) : err(PF_ENOTEMPTY, "%s", name);
 }
@@ -249,10 +254,10 @@ static int remove_locked(struct op *o, const struct path *p)
 	bool directory = (o->mode & S_IFMT) == S_IFDIR;
 	struct inode_attr dir;
 	struct fs_place place;
-	int rc = check_directory(o->pool, p->dir, p->dir_igen, &dir);
+	int rc = look_again(o->pool, p, &dir, &place);
 
 	if (rc == 0)
-		rc = look_again(o->pool, p, &place);
+		rc = check_directory(o->pool, p->dir, &dir);
 	if (rc == 0)
 		rc = check_removal(o->pool, &dir, p->ino);
 	if (rc < 0)
@@ -268,10 +273,10 @@ static int remove_once(struct op *o)
 {
 	struct layout_set set = {2, {0}};
 	struct path p;
-	int rc = path_find(o->pool, o->me, o->to, false, &p);
+	int rc = path_find(o->pool, o->me, o->to, PATH_AS_NAME, &p);
 
 	if (rc == 0)
-		rc = check_dots(&p, (o->mode & S_IFMT) == S_IFDIR, o->to);
+		rc = check_end(&p, (o->mode & S_IFMT) == S_IFDIR, o->to);
 	if (rc < 0)
 		return rc;
 	set.ino[0] = p.dir;
@@ -305,11 +310,9 @@ int pf_unlink(pf_pool *pool, const char *path)
 /* Replaced: a file that has the name now. */
 static int check_replaced(struct op *o, const struct inode_attr *dir, const struct path *to)
 {
-	if (!(o->flags & PF_LINK_REPLACE))
-		return err(PF_EFILEEXISTS, "%s", o->to);
-	if (to->type == S_IFDIR)
-		return err(PF_EISDIR, "%s", o->to);
-	return check_removal(o->pool, dir, to->ino);
+	int rc = check_removal(o->pool, dir, to->ino);
+
+	return rc == 0 && to->type == S_IFDIR ? err(PF_EISDIR, "%s", o->to) : rc;
 }
 
 /* All locks. */
@@ -317,10 +320,10 @@ static int link_locked(struct op *o, uint32_t ino, uint32_t igen, const struct p
 {
 	struct inode_attr dir, attr;
 	struct fs_place place;
-	int rc = check_directory(o->pool, to->dir, to->dir_igen, &dir);
+	int rc = look_again(o->pool, to, &dir, &place);
 
 	if (rc == 0)
-		rc = look_again(o->pool, to, &place);
+		rc = check_directory(o->pool, to->dir, &dir);
 	if (rc == 0)
 		rc = fs_attr(&o->l->fs, ino, &attr);
 	if (rc < 0)
@@ -331,6 +334,8 @@ static int link_locked(struct op *o, uint32_t ino, uint32_t igen, const struct p
 		return o->file ? err(PF_ENOFILE, "the file has been removed") : -PF_EAGAIN;
 	if (attr.flags & (INODE_APPEND | INODE_IMMUTABLE))
 		return err(PF_EPERM, "inode %u is append-only or immutable", ino);
+	if ((attr.mode & S_IFMT) == S_IFDIR)
+		return err(PF_EPERM, "%s: a directory has one name", o->to);
 	if (to->ino == ino && o->flags & PF_LINK_REPLACE)
 		return 0;
 	if (to->ino)
@@ -342,14 +347,16 @@ static int link_to(struct op *o, uint32_t ino, uint32_t igen)
 {
 	struct layout_set set = {3, {0}};
 	struct path to;
-	int rc = path_walk(o->pool, o->me, o->to, false, &to);
+	int rc = path_walk(o->pool, o->me, o->to, PATH_AS_NAME, &to);
 
 	if (rc < 0)
 		return rc;
 	if (to.last != PATH_NAME)
 		return err(PF_EFILEEXISTS, "%s", o->to);
+	if (to.ino && (to.slash || !(o->flags & PF_LINK_REPLACE)))
+		return err(PF_EFILEEXISTS, "%s", o->to);
 	if (to.slash)
-		return err(to.ino ? PF_EFILEEXISTS : PF_ENOFILE, "%s", o->to);
+		return err(PF_ENOFILE, "%s", o->to);
 	set.ino[0] = to.dir;
 	set.ino[1] = ino;
 	set.ino[2] = to.ino;
@@ -366,13 +373,9 @@ static int link_to(struct op *o, uint32_t ino, uint32_t igen)
 static int link_once(struct op *o)
 {
 	struct path from;
-	int rc = path_find(o->pool, o->me, o->from, false, &from);
+	int rc = path_find(o->pool, o->me, o->from, PATH_NOFOLLOW, &from);
 
-	if (rc < 0)
-		return rc;
-	if (from.type == S_IFDIR)
-		return err(PF_EPERM, "%s is a directory", o->from);
-	return link_to(o, from.ino, from.igen);
+	return rc < 0 ? rc : link_to(o, from.ino, from.igen);
 }
 
 int pf_link(pf_pool *pool, const char *from, const char *to)
@@ -390,12 +393,14 @@ static int link_file_once(struct op *o)
 int pf_link_file(pf_file *file, const char *to, unsigned flags)
 {
 	struct op o = {.pool = file->pool, .to = to, .flags = flags, .file = file};
+	int rc;
 
 	if (flags & ~PF_LINK_REPLACE)
 		return err(PF_EFLAGS, "link: %x", flags);
-	if (fs_is_directory(&file->pool->layout.fs, file->ino))
-		return err(PF_EPERM, "%s: a directory has one name", to);
-	return run(&o, link_file_once);
+	rc = run(&o, link_file_once);
+	if (rc == 0)
+		file->nameless = false; /* when it has lost this name, it gets no other */
+	return rc;
 }
 
 /* ---- renaming ---- */
@@ -419,11 +424,9 @@ static int check_types(struct op *o, const struct rename *r)
 {
 	bool from = r->from.type == S_IFDIR, to = r->to.type == S_IFDIR;
 
-	if (!r->to.ino || o->flags & PF_RENAME_EXCHANGE)
+	if (!r->to.ino || o->flags & PF_RENAME_EXCHANGE || from == to)
 		return 0;
-	if (from != to)
-		return err(from ? PF_ENOTDIR : PF_EISDIR, "%s", o->to);
-	return to && fs_size(&o->l->fs, r->to.ino) ? err(PF_ENOTEMPTY, "%s", o->to) : 0;
+	return err(from ? PF_ENOTDIR : PF_EISDIR, "%s", o->to);
 }
 
 /* A directory that moves is changed itself: its parent. */
@@ -435,41 +438,55 @@ static int check_mover(struct op *o, uint32_t ino, uint32_t type)
 	return rc ? MIN(rc, 0) : caller_check(o->pool, ino, &attr, W_OK);
 }
 
-static int check_moves(struct op *o, const struct rename *r)
+/* Nothing goes below itself, and what something is in is not replaced by it. */
+static int check_ancestors(struct op *o, const struct rename *r)
+{
+	if (r->from.dir == r->to.dir)
+		return 0;
+	if (r->from.type == S_IFDIR && is_below(o->l, r->to.dir, r->from.ino))
+		return err(EINVAL, "%s into itself", o->from);
+	if (r->to.ino && r->to.type == S_IFDIR && is_below(o->l, r->from.dir, r->to.ino))
+		return o->flags & PF_RENAME_EXCHANGE ? err(EINVAL, "%s into itself", o->to)
+						     : err(PF_ENOTEMPTY, "%s", o->to);
+	return 0;
+}
+
+static int check_movers(struct op *o, const struct rename *r)
 {
 	bool exchange = o->flags & PF_RENAME_EXCHANGE;
-	int rc;
+	int rc = r->moves ? check_mover(o, r->from.ino, r->from.type) : 0;
 
-	if (!r->moves)
-		return 0;
-	if ((r->from.type == S_IFDIR && is_below(o->l, r->to.dir, r->from.ino)) ||
-	    (exchange && r->to.type == S_IFDIR && is_below(o->l, r->from.dir, r->to.ino)))
-		return err(EINVAL, "%s into itself", o->from);
-	rc = check_mover(o, r->from.ino, r->from.type);
-	return rc == 0 && exchange ? check_mover(o, r->to.ino, r->to.type) : rc;
+	if (rc == 0 && r->moves && exchange)
+		rc = check_mover(o, r->to.ino, r->to.type);
+	if (rc == 0 && !exchange && r->to.ino && r->to.type == S_IFDIR &&
+	    fs_size(&o->l->fs, r->to.ino))
+		rc = err(PF_ENOTEMPTY, "%s", o->to);
+	return rc;
 }
 
 /* All locks. 1: there is nothing to do. */
 static int check_rename(struct op *o, struct rename *r)
 {
 	struct fs_place place;
-	int rc = check_directory(o->pool, r->from.dir, r->from.dir_igen, &r->from_dir);
+	int rc = look_again(o->pool, &r->from, &r->from_dir, &place);
 
 	if (rc == 0)
-		rc = check_directory(o->pool, r->to.dir, r->to.dir_igen, &r->to_dir);
-	if (rc == 0)
-		rc = look_again(o->pool, &r->from, &place);
-	if (rc == 0)
-		rc = look_again(o->pool, &r->to, &place);
-	if (rc == 0)
-		rc = check_removal(o->pool, &r->from_dir, r->from.ino);
+		rc = look_again(o->pool, &r->to, &r->to_dir, &place);
 	if (rc == 0 && r->to.ino == r->from.ino)
 		return 1; /* two names of one file stay both */
+	if (rc == 0)
+		rc = check_ancestors(o, r);
+	if (rc == 0)
+		rc = check_directory(o->pool, r->from.dir, &r->from_dir);
+	if (rc == 0)
+		rc = check_removal(o->pool, &r->from_dir, r->from.ino);
+	if (rc == 0)
+		rc = check_directory(o->pool, r->to.dir, &r->to_dir);
 	if (rc == 0 && r->to.ino)
 		rc = check_removal(o->pool, &r->to_dir, r->to.ino);
 	if (rc == 0)
-		rc = check_moves(o, r);
-	return rc < 0 ? rc : check_types(o, r);
+		rc = check_types(o, r);
+	return rc < 0 ? rc : check_movers(o, r);
 }
 
 static int rename_locked(struct op *o, struct rename *r)
@@ -499,24 +516,32 @@ static int rename_locked(struct op *o, struct rename *r)
 /* Of both paths, what the walk alone tells. */
 static int check_ends(struct op *o, const struct rename *r)
 {
-	if (r->from.last != PATH_NAME || r->to.last != PATH_NAME)
-		return err(EBUSY, "%s to %s", o->from, o->to);
+	bool exchange = o->flags & PF_RENAME_EXCHANGE, directory = r->from.type == S_IFDIR;
+
+	if (r->from.last != PATH_NAME)
+		return err(EBUSY, "%s", o->from);
+	if (r->to.last != PATH_NAME)
+		return err(o->flags & PF_RENAME_NOREPLACE ? PF_EFILEEXISTS : EBUSY, "%s", o->to);
+	if (!r->from.ino)
+		return err(PF_ENOFILE, "%s", o->from);
 	if (o->flags & PF_RENAME_NOREPLACE && r->to.ino)
 		return err(PF_EFILEEXISTS, "%s", o->to);
-	if (o->flags & PF_RENAME_EXCHANGE && !r->to.ino)
+	if (exchange && !r->to.ino)
 		return err(PF_ENOFILE, "%s", o->to);
-	if (r->to.slash && r->from.type != S_IFDIR)
+	if (exchange && r->to.slash && r->to.type != S_IFDIR)
 		return err(PF_ENOTDIR, "%s", o->to);
+	if (!directory && (r->from.slash || (r->to.slash && !exchange)))
+		return err(PF_ENOTDIR, "%s", r->from.slash ? o->from : o->to);
 	return 0;
 }
 
 static int rename_once(struct op *o)
 {
 	struct rename r;
-	int rc = path_find(o->pool, o->me, o->from, false, &r.from);
+	int rc = path_walk(o->pool, o->me, o->from, PATH_AS_NAME, &r.from);
 
 	if (rc == 0)
-		rc = path_walk(o->pool, o->me, o->to, false, &r.to);
+		rc = path_walk(o->pool, o->me, o->to, PATH_AS_NAME, &r.to);
 	if (rc == 0)
 		rc = check_ends(o, &r);
 	if (rc < 0)
@@ -556,7 +581,7 @@ ssize_t pf_readlink(pf_pool *pool, const char *name, char *target, size_t size)
 	if (!me)
 		return rt_self_error();
 	for (unsigned looks = 0; looks < LOOKS && rc == -PF_EAGAIN; looks++) {
-		rc = path_find(pool, me, name, false, &path);
+		rc = path_find(pool, me, name, PATH_NOFOLLOW, &path);
 		if (rc == 0 && path.type != S_IFLNK)
 			return err(EINVAL, "%s is no symbolic link", name);
 		if (rc == 0)

@@ -22,7 +22,7 @@ struct walk {
 	struct path *path;
 	const char *whole; /* as it was given, for messages */
 	const char *rest;
-	bool follow;
+	enum path_follow follow;
 	unsigned text; /* which of path->text is to be used next */
 };
 
@@ -163,6 +163,7 @@ static void end_at(struct path *p, enum path_last last)
 	p->igen = p->dir_igen;
 	p->type = S_IFDIR;
 	p->last = last;
+	p->slash = false;
 	p->name = "";
 	p->length = 0;
 }
@@ -205,7 +206,8 @@ static int step_on(struct walk *w)
 	rc = look_up(w);
 	if (rc < 0)
 		return rc;
-	if (p->ino && p->type == S_IFLNK && (!last || w->follow || p->slash)) {
+	if (p->ino && p->type == S_IFLNK &&
+	    (!last || w->follow == PATH_FOLLOW || (p->slash && w->follow != PATH_AS_NAME))) {
 		rc = follow_link(w);
 		w->rest = skip_slashes(w->rest);
 		return rc < 0 ? rc : !*w->rest ? (end_at(p, PATH_ROOT), 1) : 0;
@@ -238,7 +240,7 @@ static int walk_once(struct walk *w)
 	return rc < 0 ? rc : 0;
 }
 
-int path_walk(struct pf_pool *pool, struct rt_self *me, const char *name, bool follow,
+int path_walk(struct pf_pool *pool, struct rt_self *me, const char *name, enum path_follow follow,
 	      struct path *path)
 {
 	struct walk w = {.pool = pool,
@@ -256,12 +258,12 @@ int path_walk(struct pf_pool *pool, struct rt_self *me, const char *name, bool f
 		return err(PF_ENAME, "%.64s...", name);
 	for (unsigned i = 0; i < RESTARTS && rc == -PF_EAGAIN; i++)
 		rc = walk_once(&w);
-	if (rc == 0 && path->slash && path->ino && path->type != S_IFDIR)
+	if (rc == 0 && follow != PATH_AS_NAME && path->slash && path->ino && path->type != S_IFDIR)
 		return err(PF_ENOTDIR, "%s", name);
 	return rc == -PF_EAGAIN ? err(PF_EAGAIN, "%s", name) : rc;
 }
 
-int path_find(struct pf_pool *pool, struct rt_self *me, const char *name, bool follow,
+int path_find(struct pf_pool *pool, struct rt_self *me, const char *name, enum path_follow follow,
 	      struct path *path)
 {
 	int rc = path_walk(pool, me, name, follow, path);

@@ -19,11 +19,14 @@ struct path {
 	char text[2][PF_PATH_MAX + 1]; /* paths through symbolic links */
 };
 
-/* follow: also a symbolic link at the end. 0, or an error; a last component that is not there is none. */
-int path_walk(struct pf_pool *pool, struct rt_self *me, const char *name, bool follow,
+/* Whether a symbolic link at the end is followed: not even when a '/' comes after it, as where a name is made or removed; only then; always. */
+enum path_follow { PATH_AS_NAME, PATH_NOFOLLOW, PATH_FOLLOW };
+
+/* 0, or an error; a last component that is not there is none. */
+int path_walk(struct pf_pool *pool, struct rt_self *me, const char *name, enum path_follow follow,
 	      struct path *path);
 /* The same, and a last component that is not there is -PF_ENOFILE. */
-int path_find(struct pf_pool *pool, struct rt_self *me, const char *name, bool follow,
+int path_find(struct pf_pool *pool, struct rt_self *me, const char *name, enum path_follow follow,
 	      struct path *path);
 /* Attributes without a lock; but a record that a dead process left half changed is whole only after its lock was taken. */
 int path_attr(struct rt_self *me, struct layout *l, uint32_t ino, struct inode_attr *attr);

@@ -44,7 +44,7 @@ int pf_stat(pf_file *file, struct pf_stat *stat)
 }
 
 /* The attributes of what the path leads to. */
-static int find_attr(pf_pool *pool, struct rt_self *me, const char *name, bool follow,
+static int find_attr(pf_pool *pool, struct rt_self *me, const char *name, enum path_follow follow,
 		     struct path *path, struct inode_attr *attr)
 {
 	int rc;
@@ -69,7 +69,8 @@ int pf_stat_path(pf_pool *pool, const char *name, unsigned flags, struct pf_stat
 	if (rc == 0 && flags & ~PF_O_NOFOLLOW)
 		rc = err(PF_EFLAGS, "stat: %x", flags);
 	if (rc == 0)
-		rc = find_attr(pool, me, name, !(flags & PF_O_NOFOLLOW), &path, &attr);
+		rc = find_attr(pool, me, name, flags & PF_O_NOFOLLOW ? PATH_NOFOLLOW : PATH_FOLLOW,
+			       &path, &attr);
 	if (rc == 0)
 		fill_stat(&pool->layout, path.ino, &attr, stat);
 	return rc;
@@ -85,11 +86,9 @@ int pf_access(pf_pool *pool, const char *name, int mode)
 	if (rc == 0 && mode & ~(R_OK | W_OK | X_OK))
 		rc = err(PF_EFLAGS, "access: %x", mode);
 	if (rc == 0)
-		rc = find_attr(pool, me, name, true, &path, &attr);
+		rc = find_attr(pool, me, name, PATH_FOLLOW, &path, &attr);
 	if (rc == 0 && mode & W_OK && pool->readonly)
 		rc = err(PF_EREADONLY, "%s", name);
-	if (rc == 0 && mode & W_OK && attr.flags & INODE_IMMUTABLE)
-		rc = err(PF_EPERM, "%s", name);
 	return rc < 0 ? rc : caller_check(pool, path.ino, &attr, mode);
 }
 
