@@ -58,6 +58,16 @@ struct emptied {
 	char path[PF_PATH_MAX + 1];
 };
 
+static void remove_flags(pf_pool *pool, const char *path)
+{
+	const struct pf_setattr none = {.set = PF_SET_FLAGS};
+	pf_file *file;
+
+	OK(pf_open(pool, path, PF_O_PATH | PF_O_NOFOLLOW, 0, &file));
+	OK(pf_setattr(file, &none));
+	OK(pf_close(file));
+}
+
 /* A directory after what is in it. */
 static int remove_one(void *arg, const char *name, const struct pf_stat *stat)
 {
@@ -66,6 +76,8 @@ static int remove_one(void *arg, const char *name, const struct pf_stat *stat)
 
 	must(length + 1 + strlen(name) < sizeof e->path);
 	sprintf(e->path + length, "/%s", name);
+	if (stat->flags)
+		remove_flags(e->pool, e->path);
 	if (S_ISDIR(stat->mode)) {
 		OK(pf_list(e->pool, e->path, remove_one, e));
 		OK(pf_rmdir(e->pool, e->path));
@@ -78,10 +90,17 @@ static int remove_one(void *arg, const char *name, const struct pf_stat *stat)
 
 void pool_empty(pf_pool *pool, const char *what)
 {
+	static const struct pf_caller root;
 	struct emptied e = {.pool = pool};
 	struct pf_info info;
+	struct pf_stat stat;
 
+	pf_act_as(&root);
+	OK(pf_stat_path(pool, "/", 0, &stat));
+	if (stat.flags)
+		remove_flags(pool, "/");
 	OK(pf_list(pool, "/", remove_one, &e));
+	pf_act_as(NULL);
 	pool_check(pool, what);
 	info = pool_info(pool);
 	if (info.pages_free != info.pages_total)
