@@ -12,7 +12,9 @@
 
 #include "base/crc.h"
 #include "base/err.h"
+#include "format/xattr_format.h"
 #include "image.h"
+#include "pool.h"
 #include "test.h"
 
 static struct image image;
@@ -845,6 +847,106 @@ static void long_gone(void)
 	set(&image_inode(&image, image.long_link)->root, 0);
 }
 
+/* ---- damages of extended attributes -------------------------------------------------------------------- */
+
+static struct xattr_page *attributes(void)
+{
+	entry_t e = load_relaxed(&image_inode(&image, image.small)->xattr);
+
+	return (struct xattr_page *)(void *)image_node(&image, entry_target(e));
+}
+
+static void xattr_entry(entry_t low)
+{
+	struct inode_format *inode = image_inode(&image, image.small);
+
+	set(&inode->xattr, low);
+	image_seal_entry(&image, image.small, XATTR_INDEX, &inode->xattr);
+	image_seal_inode(&image, image.small);
+}
+
+static void xattr_nowhere(void)
+{
+	xattr_entry(image.super.nodes << 8 | ENTRY_LEAF);
+}
+
+static void xattr_kind(void)
+{
+	xattr_entry(load_relaxed(&image_inode(&image, image.small)->xattr) ^ ENTRY_LEAF ^
+		    ENTRY_TABLE);
+}
+
+static void xattr_check(void)
+{
+	image_inode(&image, image.small)->xattr ^= 1ull << 55;
+	image_seal_inode(&image, image.small);
+}
+
+static void xattr_of_bucket(void)
+{
+	entry_t root = load_relaxed(&image_inode(&image, ROOT_INO)->root);
+
+	xattr_entry((root & ~0xffull) | ENTRY_LEAF);
+}
+
+static void xattr_sum(void)
+{
+	attributes()->records[0]++;
+}
+
+static void xattr_owner(void)
+{
+	attributes()->ino++;
+	xattr_seal(attributes());
+}
+
+static void xattr_generation(void)
+{
+	attributes()->igen++;
+	xattr_seal(attributes());
+}
+
+static void xattr_used(void)
+{
+	attributes()->used = XATTR_BYTES + 1;
+}
+
+static void xattr_count(void)
+{
+	attributes()->count++;
+	xattr_seal(attributes());
+}
+
+static void xattr_length(void)
+{
+	attributes()->records[2]++;
+	xattr_seal(attributes());
+}
+
+static void xattr_name_length(void)
+{
+	attributes()->records[0] = 0;
+	xattr_seal(attributes());
+}
+
+static void xattr_prefix(void)
+{
+	attributes()->records[XATTR_RECORD] = 'x';
+	xattr_seal(attributes());
+}
+
+static void xattr_nul(void)
+{
+	attributes()->records[XATTR_RECORD + 6] = 0;
+	xattr_seal(attributes());
+}
+
+static void xattr_twice(void)
+{
+	must(xattr_add(attributes(), "user.first", "2", 1));
+	xattr_seal(attributes());
+}
+
 /* ---- damages of the count of pages, and of entries ----------------------------------------------------- */
 
 static void pages_more(void)
@@ -999,6 +1101,20 @@ static const struct {
 	CASE(long_check, "link", "check"),
 	CASE(long_table, "link", "check"),
 	CASE(long_gone, "link", "check"),
+	CASE(xattr_nowhere, "map", "none"),
+	CASE(xattr_kind, "xattr", "check"),
+	CASE(xattr_check, "xattr", "check"),
+	CASE(xattr_of_bucket, "map", "two places"),
+	CASE(xattr_sum, "xattr", ""),
+	CASE(xattr_owner, "xattr", ""),
+	CASE(xattr_generation, "xattr", ""),
+	CASE(xattr_used, "xattr", ""),
+	CASE(xattr_count, "xattr", ""),
+	CASE(xattr_length, "xattr", ""),
+	CASE(xattr_name_length, "xattr", ""),
+	CASE(xattr_prefix, "xattr", ""),
+	CASE(xattr_nul, "xattr", ""),
+	CASE(xattr_twice, "xattr", ""),
 	CASE(pages_more, "map", "pages"),
 	CASE(pages_kind, "map", "pages"),
 	CASE(inline_bit, "map", "check"),
@@ -1131,6 +1247,7 @@ static void each_bit_of_others(void)
 	turn_words("superblock", image.bytes, 144, 16);
 	turn_words("superblock", image.bytes + SUPER_COPY, 144, 16);
 	turn_words("counters", image.bytes + COUNTERS_OFFSET, 8, 1);
+	turn_words("attributes", attributes(), align_down(XATTR_HEADER + attributes()->used, 8), 4);
 	turn_words("long link", long_text(), PAGE_BYTES, 64);
 	turn_words("node", (void *)image_node(&image, entry_target(root)), PAGE_BYTES, 64);
 	turn_words("leaf", (void *)image_bottom(&image, image.leaf), 8, 1);
@@ -1166,6 +1283,33 @@ static void unfinished_transaction(void)
 	free(copy);
 }
 
+/* Opened by one superblock, whichever it is; what was in it is there. */
+static void one_superblock(void)
+{
+	for (unsigned damaged = 0; damaged < 3; damaged++) {
+		const char *path = test_path("image%u", damaged);
+		struct pf_stat stat;
+		pf_pool *pool;
+		int rc;
+
+		memcpy(image.bytes, good, image.length);
+		if (damaged != 1)
+			memset(image.bytes, 0x55, PAGE_BYTES);
+		if (damaged != 0)
+			memset(image.bytes + SUPER_COPY, 0xaa, PAGE_BYTES);
+		test_write_file(path, image.bytes, image.length);
+		must_be(pf_fsck(path, NULL, NULL), 1);
+		rc = pf_pool_open(path, PF_POOL_NO_THREAD, &pool);
+		must_be(rc, damaged == 2 ? -PF_ENOTPOOL : 0);
+		if (rc < 0)
+			continue;
+		OK(pf_stat_path(pool, "/directory/inner", 0, &stat));
+		must_be(stat.inode, image.inner);
+		OK(pf_pool_close(pool));
+		must_be(pf_fsck(path, NULL, NULL), 1);
+	}
+}
+
 static void short_images(void)
 {
 	char rule[32], text[256];
@@ -1196,6 +1340,7 @@ int main(void)
 		check_case(i);
 	each_bit();
 	unfinished_transaction();
+	one_superblock();
 	short_images();
 	free(good);
 	free(image.bytes);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "file/pool.h"
@@ -184,6 +185,136 @@ static void metadata(void)
 	change(lane, 3, "journal", "a lane that nobody has");
 }
 
+/* ---- names ------------------------------------------------------------------------------------------ */
+
+/* Words of a record and the checksum that fits them, at once. */
+static void set_attr(uint32_t ino, const struct inode_attr *attr)
+{
+	_Atomic uint64_t *at = &l->fs.inodes[ino].crc;
+	uint64_t words[INODE_WORDS];
+
+	inode_words(attr, words);
+	for (unsigned i = 0; i < INODE_WORDS; i++)
+		set_word(&at[i], words[i]);
+}
+
+static void change_attr(uint32_t ino, const struct inode_attr *to, const char *rule,
+			const char *what)
+{
+	struct inode_attr was;
+
+	must_be(fs_attr(&l->fs, ino, &was), 0);
+	set_attr(ino, to);
+	names(rule, what);
+	set_attr(ino, &was);
+	clean(what);
+}
+
+/* The only bucket of the root directory. */
+static struct dir_page *root_bucket(void)
+{
+	entry_t root = load_acquire(&l->fs.inodes[ROOT_INO].root);
+
+	must(entry_kind(root) == ENTRY_LEAF);
+	return (struct dir_page *)inner_node(&l->fs, entry_target(root));
+}
+
+/* The entry says something else for a while. */
+static void change_entry(const char *name, const struct dir_name *to, const char *rule,
+			 const char *what)
+{
+	struct fs_place place;
+	uint64_t words[5 * 8];
+	struct dir_entry *e;
+
+	must(fs_dir_find(&l->fs, ROOT_INO, name, strlen(name), &place));
+	e = &root_bucket()->entry[place.granule - DIR_FIRST];
+	dir_words(to, words);
+	set_word(&e->what, words[0]);
+	set_word(&e->check, words[2]);
+	names(rule, what);
+	dir_words(&place.name, words);
+	set_word(&e->what, words[0]);
+	set_word(&e->check, words[2]);
+	clean(what);
+}
+
+static struct dir_name name_of(const char *name)
+{
+	struct fs_place place;
+
+	must(fs_dir_find(&l->fs, ROOT_INO, name, strlen(name), &place));
+	return place.name;
+}
+
+static void entries(void)
+{
+	struct dir_name to = name_of("small");
+	struct fs_place place;
+	_Atomic uint64_t *heads = &root_bucket()->heads;
+
+	to.ino = inode_of("big");
+	to.igen = fs_generation(&l->fs, to.ino);
+	change_entry("small", &to, "name", "a name that leads to another file");
+	to = name_of("small");
+	to.igen++;
+	change_entry("small", &to, "name", "a name's generation");
+	to = name_of("small");
+	to.ino = fs_inodes_high(&l->fs) + 5;
+	change_entry("small", &to, "name", "a name that leads to no inode");
+	to = name_of("small");
+	to.type = S_IFDIR;
+	change_entry("small", &to, "name", "a name's type");
+	must(fs_dir_find(&l->fs, ROOT_INO, "small", 5, &place));
+	change(heads, load_acquire(heads) & ~(1ull << place.granule), "directory",
+	       "an entry that is gone");
+	change(heads, load_acquire(heads) & ~(1ull << place.granule), "name",
+	       "a file that has a name less");
+	change(&fs_state(&l->fs, ROOT_INO)->sequence,
+	       load_acquire(&fs_state(&l->fs, ROOT_INO)->sequence) | 1, "directory",
+	       "a directory that is left changing");
+}
+
+static void records(void)
+{
+	uint32_t ino = inode_of("small"), dir = inode_of("directory");
+	struct inode_attr attr;
+
+	must_be(fs_attr(&l->fs, ino, &attr), 0);
+	attr.nlink++;
+	change_attr(ino, &attr, "name", "a file's number of names");
+	must_be(fs_attr(&l->fs, dir, &attr), 0);
+	attr.nlink++;
+	change_attr(dir, &attr, "directory", "a directory's number of directories");
+	must_be(fs_attr(&l->fs, dir, &attr), 0);
+	attr.size++;
+	change_attr(dir, &attr, "directory", "a directory's size");
+	must_be(fs_attr(&l->fs, dir, &attr), 0);
+	attr.parent = inode_of("other");
+	change_attr(dir, &attr, "name", "a directory's parent");
+	must_be(fs_attr(&l->fs, dir, &attr), 0);
+	attr.key += DIR_TIES;
+	change_attr(dir, &attr, "name", "a directory's key");
+}
+
+/* Its last handle went without it: nothing but the check knows of the file. Whoever takes its lock removes it. */
+static void unnamed(void)
+{
+	uint32_t ino = inode_of("leaked");
+	_Atomic uint64_t *opens = &fs_state(&l->fs, ino)->opens;
+	pf_file *file;
+
+	OK(pf_open(pool, "leaked", PF_O_RDWR, 0, &file));
+	OK(pf_unlink(pool, "leaked"));
+	clean("an unnamed file that is open");
+	store_release(file->handle, 0);
+	store_release(opens, 0);
+	names("unnamed", "an unnamed file that nobody has open");
+	clean("an unnamed file that was found");
+	must(fs_is_free(&l->fs, ino));
+	OK(pf_close(file));
+}
+
 /* ---- quarantine -------------------------------------------------------------------------------------- */
 
 static int hold_and_end(void *arg)
@@ -233,12 +364,20 @@ int main(void)
 	p = &l->pages;
 	pattern_file(pool, "small", 3 * PAGE_BYTES, 1);
 	pattern_file(pool, "big", 4 * MIB, 2);
+	pattern_file(pool, "leaked", 5 * PAGE_BYTES, 7);
+	OK(pf_link(pool, "small", "second"));
+	OK(pf_mkdir(pool, "other", 0700));
+	OK(pf_mkdir(pool, "directory", 0700));
+	OK(pf_mkdir(pool, "directory/inner", 0700));
 	OK(pf_open(pool, "big", PF_O_RDONLY, 0, &file));
 	OK(pf_map_file(file, 0, 4 * MIB, PF_MAP_READ, &map));
 	clean("before");
 	counts_and_members();
 	allocator();
 	metadata();
+	entries();
+	records();
+	unnamed();
 	quarantine(path);
 	OK(pf_unmap(map));
 	OK(pf_close(file));

@@ -9,18 +9,25 @@
 #if defined __x86_64__
 #include <nmmintrin.h>
 
-#define SHORT 256u /* bytes; beyond it ISA-L is faster */
+#define SHORT 160u /* bytes; beyond it ISA-L is faster */
 
 __attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc, const uint8_t *at,
 								 size_t length)
 {
 	uint64_t wide = crc, word;
+	uint32_t half;
 
 	for (; length >= 8; length -= 8, at += 8) {
 		memcpy(&word, at, 8);
 		wide = _mm_crc32_u64(wide, word);
 	}
 	crc = (uint32_t)wide;
+	if (length >= 4) {
+		memcpy(&half, at, 4);
+		crc = _mm_crc32_u32(crc, half);
+		length -= 4;
+		at += 4;
+	}
 	while (length--)
 		crc = _mm_crc32_u8(crc, *at++);
 	return crc;
