@@ -380,6 +380,10 @@ struct pf_chunk {
 int pf_pin_file(pf_file *file, uint64_t offset, uint64_t length, unsigned flags, pf_pin **pin);
 /* The pieces in file order; *count gets their number. Valid until pf_unpin(). */
 const struct pf_chunk *pf_pin_chunks(const pf_pin *pin, size_t *count);
+/* From now on 1 is written to `eventfd` whenever somebody wants the pages of this pin back: a truncation or punch with PF_WAIT that waits for it, or
+ * pf_evict(). What to do then is up to you; nothing is taken away. The descriptor is duplicated; -1: no notices any more. The process's service thread writes
+ * it, or with PF_POOL_NO_THREAD your own pf_reap(). Errors: -EBADF, -EMFILE. */
+int pf_pin_notice(pf_pin *pin, int eventfd);
 int pf_unpin(pf_pin *pin);
 
 /* A piece of the pool's memory that chunks refer to, to be registered once with io_uring, RDMA, a GPU. */
@@ -411,6 +415,12 @@ struct pf_holder {
 /* Calls `each` for every hold of every process, without stopping anybody. Returns its first non-zero
  * result, or 0. The pointers are valid during the call. Never waits for a lock. */
 int pf_holders(pf_pool *pool, int (*each)(void *arg, const struct pf_holder *holder), void *arg);
+
+/* Asks process `pid` to give back its maps and pins: those of its pins that have asked for notices get one (pf_pin_notice()). Then waits until it holds nothing, or
+ * `timeout_ms` are over (negative: no limit), and calls `each` (may be NULL) for what it still holds. Returns how many holds those are, or the first
+ * non-zero result of `each`; 0: nothing is left; -ESRCH: that process does not have the pool open. */
+int pf_evict(pf_pool *pool, pid_t pid, int timeout_ms,
+	     int (*each)(void *arg, const struct pf_holder *holder), void *arg);
 
 struct pf_orphan {
 	uint64_t bytes; /* held pages that have left the file */

@@ -31,6 +31,7 @@ static struct hold_piece *add_piece(struct hold_set *set)
 /* What the record says beside its range, before the range is there. */
 static void label(struct rt_hold *record, const struct hold_request *r, uint64_t index)
 {
+	store_relaxed(&record->wanted, 0);
 	store_relaxed(&record->index, index);
 	store_relaxed(&record->since, clock_coarse());
 	store_relaxed(&record->ino, r->file->ino);

@@ -1,7 +1,9 @@
 /* Who holds what. Reads records of all slots without a lock and without stopping anybody. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/sys.h"
 #include "file/pool.h"
@@ -85,6 +87,72 @@ int pf_holders(pf_pool *pool, int (*each)(void *arg, const struct pf_holder *hol
 	while (rc == 0 && (row = rt_next_row(t.l->rt, &rows)))
 		rc = tell_read(&t, &rows, row);
 	return rc;
+}
+
+/* ---- asking for what is held ------------------------------------------------------------------------- */
+
+/* Asks for all that slots of this process hold, if `ask`; returns how many holds there are. */
+static unsigned count_holds(struct rt *rt, pid_t pid, bool ask)
+{
+	struct rt_cursor c = {0};
+	struct rt_hold *hold;
+	unsigned n = 0;
+
+	while ((hold = rt_next_hold(rt, &c))) {
+		if (load_relaxed(&rt_slot_at(rt, c.slot)->pid) != (uint32_t)pid)
+			continue;
+		n++;
+		if (ask)
+			rt_hold_want(rt, c.slot, hold);
+	}
+	return n;
+}
+
+static bool has_pool_open(struct rt *rt, pid_t pid)
+{
+	for (unsigned s = 0; s < rt_slots_used(rt); s++)
+		if (rt_slot_state(load_acquire(&rt_slot_at(rt, s)->word)) != RT_SLOT_FREE &&
+		    load_relaxed(&rt_slot_at(rt, s)->pid) == (uint32_t)pid)
+			return true;
+	return false;
+}
+
+struct of_process {
+	pid_t pid;
+	int (*each)(void *arg, const struct pf_holder *holder);
+	void *arg;
+};
+
+static int tell_of(void *arg, const struct pf_holder *holder)
+{
+	struct of_process *p = arg;
+
+	return holder->pid == p->pid && holder->kind != PF_HOLD_READ ? p->each(p->arg, holder) : 0;
+}
+
+int pf_evict(pf_pool *pool, pid_t pid, int timeout_ms,
+	     int (*each)(void *arg, const struct pf_holder *holder), void *arg)
+{
+	uint64_t end = timeout_ms < 0 ? ~0ull : clock_mono() + (uint64_t)timeout_ms * 1000000u;
+	struct timespec pause = {.tv_nsec = 2000000};
+	struct of_process of = {pid, each, arg};
+	struct rt *rt = pool->layout.rt;
+	unsigned left;
+	int rc = 0;
+
+	if (!pool_self(pool))
+		return rt_self_error();
+	if (!has_pool_open(rt, pid))
+		return err(ESRCH, "process %d does not have the pool open", (int)pid);
+	left = count_holds(rt, pid, true);
+	while (left && clock_mono() < end) {
+		nanosleep(&pause, NULL);
+		reap_pass(pool, pool_self(pool), NULL); /* it may have been killed */
+		left = count_holds(rt, pid, false);
+	}
+	if (left && each)
+		rc = pf_holders(pool, tell_of, &of);
+	return rc ? rc : (int)left;
 }
 
 /* ---- orphans --------------------------------------------------------------------------------------- */

@@ -1,5 +1,7 @@
 /* Pins, and the region that their chunks refer to. */
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/sys.h"
@@ -11,6 +13,8 @@ struct pf_pin {
 	size_t count;
 	struct pf_chunk *chunks; /* `one`, or allocated */
 	struct pf_chunk one;
+	int notice;                  /* an eventfd, or -1 */
+	struct pf_pin *next, **link; /* of pool->notified */
 };
 
 /* Pieces that go on where the one before ended are one chunk. */
@@ -63,6 +67,7 @@ int pf_pin_file(pf_file *file, uint64_t offset, uint64_t length, unsigned flags,
 	if (!pin)
 		return err(ENOMEM, "pin");
 	pin->pool = file->pool;
+	pin->notice = -1;
 	rc = hold_take(me, &r, &pin->set);
 	if (rc == 0) {
 		rc = make_chunks(&r, pin);
@@ -83,6 +88,67 @@ const struct pf_chunk *pf_pin_chunks(const pf_pin *pin, size_t *count)
 	return pin->chunks;
 }
 
+/* ---- notices --------------------------------------------------------------------------------------- */
+
+static void forget(struct pf_pin *pin)
+{
+	if (pin->notice < 0)
+		return;
+	pthread_mutex_lock(&pin->pool->mutex);
+	*pin->link = pin->next;
+	if (pin->next)
+		pin->next->link = pin->link;
+	pthread_mutex_unlock(&pin->pool->mutex);
+	sys_close(pin->notice);
+	pin->notice = -1;
+}
+
+int pf_pin_notice(pf_pin *pin, int eventfd)
+{
+	struct pf_pool *pool = pin->pool;
+	int own;
+
+	if (!pool_self(pool))
+		return rt_self_error();
+	own = eventfd < 0 ? -1 : fcntl(eventfd, F_DUPFD_CLOEXEC, 0);
+	if (eventfd >= 0 && own < 0)
+		return err_errno("notice: descriptor %d", eventfd);
+	forget(pin);
+	if (own < 0)
+		return 0;
+	pin->notice = own;
+	pthread_mutex_lock(&pool->mutex);
+	pin->next = pool->notified;
+	pin->link = &pool->notified;
+	if (pin->next)
+		pin->next->link = &pin->next;
+	pool->notified = pin;
+	pthread_mutex_unlock(&pool->mutex);
+	pin_notify(pool); /* it may have been wanted before */
+	return 0;
+}
+
+/* Any piece of it. */
+static bool take_wanted(struct pf_pin *pin)
+{
+	bool wanted = false;
+
+	for (size_t i = 0; i < pin->set.count; i++)
+		wanted |= swap(&pin->set.piece[i].record->wanted, 0);
+	return wanted;
+}
+
+void pin_notify(struct pf_pool *pool)
+{
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&pool->mutex);
+	for (struct pf_pin *pin = pool->notified; pin; pin = pin->next)
+		if (take_wanted(pin) && write(pin->notice, &one, sizeof one) < 0)
+			continue; /* the counter is full, which says it already */
+	pthread_mutex_unlock(&pool->mutex);
+}
+
 int pf_unpin(pf_pin *pin)
 {
 	struct rt_self *me;
@@ -92,6 +158,7 @@ int pf_unpin(pf_pin *pin)
 	me = pool_self(pin->pool);
 	if (!me)
 		return rt_self_error();
+	forget(pin);
 	hold_give_back(me, pin->pool, &pin->set);
 	if (pin->chunks != &pin->one)
 		free(pin->chunks);

@@ -17,8 +17,9 @@ struct pf_pool {
 		data; /* the data zone, writable unless read-only, with inaccessible pages around it */
 	uint8_t *data_read; /* the same, never writable; mapped on first use */
 	uint64_t data_bytes;
-	pthread_mutex_t mutex; /* data_read, the list of files */
+	pthread_mutex_t mutex; /* data_read, the lists */
 	struct pf_file *files;
+	struct pf_pin *notified; /* pins that have asked for notices */
 	struct pf_caller caller; /* this process, when it opened the pool */
 	gid_t *groups;
 	pthread_t service;
@@ -71,6 +72,9 @@ int handle_no_data(const struct pf_file *file);
 int handle_evict(struct rt_self *me, struct layout *l, uint32_t ino);
 /* Gives the handle up; then the same. Inode lock. */
 int handle_drop(struct rt_self *me, struct layout *l, rt_handle *handle);
+
+/* pin.c: writes to the eventfds of pins that somebody wants. */
+void pin_notify(struct pf_pool *pool);
 
 /* io.c: every page of [first, end) that the file lacks is allocated, zeroed, or none is. Inode lock. -PF_ENOSPACE, -PF_ENOMETA, -ENOMEM, errors of
  * locks; -PF_EAGAIN: part of it is locked by WAIT. */

@@ -294,6 +294,7 @@ int pf_reap(pf_pool *pool)
 
 	if (!me)
 		return rt_self_error();
+	pin_notify(pool);
 	do {
 		rc = pass(pool, me, &left, true);
 		if (rc < 0)

@@ -22,16 +22,21 @@ static void *serve(void *arg)
 {
 	struct pf_pool *pool = arg;
 	struct timespec period = {.tv_nsec = PERIOD_NS};
+	struct rt *rt = pool->layout.rt;
 	struct rt_self *me;
 
 	while (!load_acquire(&pool->stop)) {
+		_Atomic uint32_t *mail = &rt_slot_at(rt, rt->slot)->mail;
+		uint32_t seen = load_acquire(mail);
+
 		me = pool_self(pool);
+		pin_notify(pool);
 		if (me && our_turn(pool->layout.rt))
 			reap_pass(pool, me, NULL);
 		else if (me)
 			reap_threads(pool, me);
-		syscall(SYS_futex, (uint32_t *)&pool->stop, FUTEX_WAIT_PRIVATE, 0, &period, NULL,
-			0);
+		if (!load_acquire(&pool->stop))
+			syscall(SYS_futex, (uint32_t *)mail, FUTEX_WAIT, seen, &period, NULL, 0);
 	}
 	return NULL;
 }
@@ -52,7 +57,7 @@ void service_stop(struct pf_pool *pool)
 	if (!pool->has_service)
 		return;
 	store_release(&pool->stop, 1);
-	syscall(SYS_futex, (uint32_t *)&pool->stop, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	rt_mail(pool->layout.rt, pool->layout.rt->slot);
 	pthread_join(pool->service, NULL);
 	pool->has_service = false;
 }

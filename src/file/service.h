@@ -1,6 +1,6 @@
 /*
  * The service thread of a process: settles this process's own dead threads, and in turn with those of the other processes reaps the dead and
- * lets quarantined pages go. It wakes five times a second and waits for nothing else; a process without it does the same in pf_reap().
+ * lets quarantined pages go. It tells pins that somebody wants their pages, at once; for the rest it wakes five times a second and waits for nothing else; a process without it does the same in pf_reap().
  */
 #ifndef FILE_SERVICE_H
 #define FILE_SERVICE_H

@@ -106,9 +106,21 @@ static int try_break(struct layout *l, uint32_t ino, uint64_t first, uint64_t la
 	return 0;
 }
 
+/* Who has asked for that is told that the folio is wanted. */
+static void tell_holders(struct layout *l, const struct busy *busy)
+{
+	struct rt_cursor c = {0};
+	struct rt_hold *hold;
+
+	while ((hold = rt_next_hold(l->rt, &c)))
+		if (touches(load_acquire(&hold->range), busy) && !load_relaxed(&hold->wanted))
+			rt_hold_want(l->rt, c.slot, hold);
+}
+
 static int wait_break(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first,
 		      uint64_t last, uint64_t deadline)
 {
+	uint64_t told = 0; /* whose holders know */
 	struct busy busy;
 
 	while (find_busy(l, ino, first, last, true, &busy)) {
@@ -119,6 +131,9 @@ static int wait_break(struct rt_self *me, struct layout *l, uint32_t ino, uint64
 		layout_unlock(me, l, ino);
 		if (deadline <= now)
 			return held(l, ino, &busy, PF_EHELDTIME);
+		if (busy.head != told)
+			tell_holders(l, &busy);
+		told = busy.head;
 		page_wait(&l->pages, busy.head, busy.low, (unsigned)MIN(left, SLICE_MS));
 		if (somebody_died(l))
 			return -PF_EREAP;

@@ -2,7 +2,10 @@
  * Hold and handle records of this process. Which of them are unused is known to this process alone; the records are shared. A thread keeps
  * one hold at hand, so that a pin and its unpin touch no list.
  */
+#include <linux/futex.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/err.h"
@@ -97,6 +100,21 @@ struct rt_hold *rt_hold_get(struct rt_self *me)
 		return hold;
 	}
 	return get(me, &me->rt->local->holds, RT_CHUNK_HOLDS, RT_HOLDS);
+}
+
+void rt_mail(struct rt *rt, unsigned slot)
+{
+	_Atomic uint32_t *mail = &rt_slot_at(rt, slot)->mail;
+
+	atomic_fetch_add_explicit(mail, 1, memory_order_acq_rel);
+	syscall(SYS_futex, (uint32_t *)mail, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+/* Stored before the mail is counted: who reads the count before it looks finds either. */
+void rt_hold_want(struct rt *rt, unsigned slot, struct rt_hold *hold)
+{
+	store_release(&hold->wanted, 1);
+	rt_mail(rt, slot);
 }
 
 void rt_hold_put(struct rt_self *me, struct rt_hold *hold)

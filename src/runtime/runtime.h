@@ -194,6 +194,10 @@ struct rt_hold *rt_next_hold(struct rt *rt, struct rt_cursor *c);
 struct rt_hold *rt_hold_get(struct rt_self *me);
 /* Back to the free list; range is 0. */
 void rt_hold_put(struct rt_self *me, struct rt_hold *hold);
+/* Its process is told that somebody wants the pages of this hold, if its pin has asked for that. One system call. */
+void rt_hold_want(struct rt *rt, unsigned slot, struct rt_hold *hold);
+/* Wakes the service thread of a slot's process. */
+void rt_mail(struct rt *rt, unsigned slot);
 rt_handle *rt_handle_get(struct rt_self *me);
 void rt_handle_put(struct rt_self *me, rt_handle *handle);
 

@@ -102,8 +102,9 @@ struct rt_hold {
 	_Atomic uint32_t igen;  /* [o] the inode's generation */
 	_Atomic uint32_t kind;  /* [o] enum pf_hold_kind */
 	_Atomic uint32_t first_byte,
-		last_byte; /* [o] of the range asked for, in its first and last page */
-	uint8_t unused[20];
+		last_byte;       /* [o] of the range asked for, in its first and last page */
+	_Atomic uint32_t wanted; /* [s] somebody wants the pages: its process is to give a notice */
+	uint8_t unused[16];
 };
 _Static_assert(sizeof(struct rt_hold) == 64, "a hold is one cache line");
 
@@ -138,7 +139,8 @@ struct rt_slot {
 	_Atomic uint64_t died;       /* [s] CLOCK_MONOTONIC ns when found dead */
 	_Atomic uint64_t retry; /* [s] CLOCK_MONOTONIC ns before which a deferred reap is left */
 	_Atomic uint64_t command[2]; /* [o] label, 16 bytes with NUL */
-	uint8_t unused[40];
+	_Atomic uint32_t mail;       /* [s] a futex: counts what its service thread is to look at */
+	uint8_t unused[36];
 };
 _Static_assert(sizeof(struct rt_slot) == 128, "a slot is two cache lines");
 
