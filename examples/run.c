@@ -684,7 +684,8 @@ int main(int argc, char **argv)
 
 	snprintf(pool_path, sizeof pool_path, "/dev/shm/pinfold-run.%d", (int)getpid());
 	o.size = 2 * tree.bytes + 6 * io_bytes + 16 * MIB;
-	o.inodes = 2 * tree.count + 1000;
+	o.inodes = 2 * tree.count + 8 * tree.directories +
+		   1000; /* the metadata zone grows with them */
 	printf("pool: %s, %.1f MiB; source: %s; %s s of work\n", pool_path, (double)o.size / MIB,
 	       argv[1], argv[2]);
 	if (pf_mkfs(pool_path, &o) < 0 || pf_pool_open(pool_path, 0, &pool) < 0)

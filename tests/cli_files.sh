@@ -64,6 +64,11 @@ kept=$(free_pages "$p")
 head -c 40M /dev/zero >"$dir/huge"
 expect 1 cp "$dir/huge" "$p:/other"
 complains 'the pool is full'
+mkdir "$dir/huges"
+ln "$dir/huge" "$dir/huges/1"
+ln "$dir/huge" "$dir/huges/2"
+expect 1 cp -r "$dir/huges/." "$p:/"
+[ "$(wc -l <"$dir/err")" = 1 ] || fail "more than one message of a full pool"
 expect 1 cp "$dir/nothing" "$p:/other"
 expect 1 cp "$dir/to" "$p:/other"
 complains 'directory'

@@ -14,6 +14,7 @@
 enum { CHUNK = 4 << 20 };
 
 static volatile sig_atomic_t interrupted;
+static bool pool_full; /* what comes next would not find room either */
 
 static void on_signal(int signal)
 {
@@ -31,9 +32,22 @@ void catch_interruptions(void)
 	sigaction(SIGHUP, &sa, NULL);
 }
 
-bool was_interrupted(void)
+bool copying_ends(void)
 {
-	return interrupted;
+	return interrupted || pool_full;
+}
+
+static int complain_full(const char *path)
+{
+	pool_full = true;
+	return complain("%s: the pool is full", path);
+}
+
+/* A write or an allocation that failed. */
+static int complain_space(const char *path, int rc)
+{
+	pool_full |= rc == -PF_ENOSPACE || rc == -PF_ENOMETA || rc == -PF_ENOINODES;
+	return complain_pf(path);
 }
 
 /* ---- streams --------------------------------------------------------------------------------------- */
@@ -95,8 +109,8 @@ static int stream_write(struct stream *s, const char *bytes, size_t length, uint
 	}
 	n = pf_write(s->file, bytes, length, at);
 	if (n < 0)
-		return complain_pf(s->place->path);
-	return n == (ssize_t)length ? EXIT_FINE : complain("%s: the pool is full", s->place->path);
+		return complain_space(s->place->path, (int)n);
+	return n == (ssize_t)length ? EXIT_FINE : complain_full(s->place->path);
 }
 
 /* The next bytes that are no hole, from *at to *end; false: there are none. */
@@ -164,10 +178,10 @@ static int copy_with_holes(struct stream *from, struct stream *to, char *buffer,
 static int copy_whole(struct stream *from, struct stream *to, char *buffer, uint64_t size)
 {
 	uint64_t at = 0;
-	int rc;
+	int rc = to->file && size ? pf_allocate(to->file, 0, size, 0) : 0;
 
-	if (to->file && size && pf_allocate(to->file, 0, size, 0) < 0)
-		return complain_pf(to->place->path);
+	if (rc < 0)
+		return complain_space(to->place->path, rc);
 	rc = copy_range(from, to, buffer, &at, UINT64_MAX);
 	return rc == EXIT_FINE && at < size && to->file ? set_length(to, at) : rc;
 }
@@ -214,7 +228,7 @@ static int into_pool(const struct options *o, struct stream *from, const struct 
 		     st->st_mode & 0777 & ~creation_mask(), &stream.file);
 	free(directory);
 	if (rc < 0)
-		return complain_pf(to->path);
+		return complain_space(to->path, rc);
 	rc = copy_bytes(from, &stream, st, true);
 	if (rc == EXIT_FINE)
 		rc = set_attributes(o, stream.file, to, st, replaced);

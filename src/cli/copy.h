@@ -7,7 +7,8 @@
 
 /* From now on SIGINT, SIGTERM and SIGHUP end the copying: what is half done is taken back. */
 void catch_interruptions(void);
-bool was_interrupted(void);
+/* Interrupted, or a pool is full: no use going on. */
+bool copying_ends(void);
 
 /*
  * Copies the file `from`, which `st` describes, to `to`. In a pool it appears there whole and with its attributes, in one step; what it

@@ -37,7 +37,7 @@ static int copy_entries(const struct options *o, const struct place *from, const
 
 	if (error < 0)
 		worst = complain_at(from, error);
-	for (size_t i = 0; i < names.count && worst != EXIT_USAGE && !was_interrupted(); i++) {
+	for (size_t i = 0; i < names.count && worst != EXIT_USAGE && !copying_ends(); i++) {
 		int rc = copy_entry(o, from, to, names.name[i]);
 
 		worst = rc > worst ? rc : worst;
@@ -297,7 +297,9 @@ static int copy_into(const struct options *o, const struct place *from, const st
 
 	if (!name)
 		return complain("no memory");
-	if (place_child(to, name, &inside)) {
+	if (!strcmp(name, ".")) {
+		rc = copy_operand(o, from, to);
+	} else if (place_child(to, name, &inside)) {
 		rc = copy_operand(o, from, &inside);
 		free(inside.path);
 	}
@@ -320,7 +322,7 @@ static int run_cp(const struct options *given, char **operands, int count)
 	if (count > 2 && !inside)
 		return complain("several files go to a directory, and '%s' is none", to.path);
 	catch_interruptions();
-	for (int i = 0; i < count - 1 && !was_interrupted(); i++) {
+	for (int i = 0; i < count - 1 && !copying_ends(); i++) {
 		int rc = place_any(operands[i], &from);
 
 		if (rc == EXIT_FINE && !from.pool && !to.pool)

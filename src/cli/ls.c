@@ -117,7 +117,8 @@ static void print_entry(const struct listing *l, const struct place *place, cons
 			printf("%s %3u %-8s %-8s %12lu %12s  %s  ", mode_letters(s->mode), s->nlink,
 			       owner(s->uid), group(s->gid), (unsigned long)s->size,
 			       human(s->allocated), timestamp(s->mtime_ns));
-		printf("%s%s", printable(name), S_ISDIR(s->mode) ? "/" : "");
+		printf("%s%s", printable(name),
+		       S_ISDIR(s->mode) && name[strlen(name) - 1] != '/' ? "/" : "");
 		if (target && l->o->long_format)
 			printf(" -> %s", printable(target));
 		putchar('\n');
