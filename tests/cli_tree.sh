@@ -129,6 +129,8 @@ both chmod a=r,u+s @hard
 both chmod 755 @src/a/b
 both chmod 00755 @src/a/b
 both chmod +x @hard
+both chmod u+s @hard
+both chmod =rx @hard
 both chmod g=u,o+t @src/a/b
 both chmod 600 @nothing
 both touch @touched @hard
