@@ -53,6 +53,9 @@ static struct inode_attr some_attr(struct test_random *chance)
 			       .xattr = test_random(chance),
 			       .state = (enum inode_state)test_below(chance, 4)};
 
+	a.shrink_end = a.shrink_to + test_below(chance, 1 << 20);
+	if ((a.mode & S_IFMT) != S_IFREG)
+		a.flags &= ~(INODE_BUSY | INODE_KEEPS);
 	a.nlink = a.state == INODE_NAMED ? 1 + (uint32_t)test_below(chance, 1000) : 0;
 	return a;
 }
@@ -107,11 +110,12 @@ static void records(struct test_random *chance)
 /* A fitting checksum over what nobody writes. */
 static void impossible(struct test_random *chance)
 {
-	for (unsigned which = 0; which < 9; which++) {
+	for (unsigned which = 0; which < 11; which++) {
 		struct inode_attr a = some_attr(chance), back;
 		struct inode_format inode;
 
 		memset(&inode, 0, sizeof inode);
+		a.mode = S_IFREG | 0644;
 		a.state = which == 0 ? (enum inode_state)(INODE_EVICTING + 1) : INODE_NAMED;
 		if (which == 1)
 			a.flags = INODE_FLAGS + 1;
@@ -121,8 +125,7 @@ static void impossible(struct test_random *chance)
 			a.mode = S_IFSOCK | 0644;
 		if (which == 4)
 			a.mode |= 1 << 16;
-		if (which == 5)
-			a.nlink = 0;
+		a.nlink = which != 5;
 		if (which == 6) {
 			a.mode = S_IFLNK | 0777;
 			a.size = PF_PATH_MAX + 1;
@@ -131,6 +134,15 @@ static void impossible(struct test_random *chance)
 			a.shrink_to = FILE_PAGES_MAX * PAGE_BYTES + 1;
 		if (which == 8)
 			a.key |= 1ull << 63;
+		if (which == 9) {
+			a.mode = S_IFDIR | 0755;
+			a.flags = INODE_SHRINKING;
+		}
+		if (which == 10) {
+			a.flags = INODE_PUNCHING;
+			a.shrink_to = 4097;
+			a.shrink_end = 4096;
+		}
 		write_record(&inode, &a);
 		must_be(inode_read(&inode, &back), -PF_ECORRUPT);
 	}

@@ -979,6 +979,34 @@ static void inode_mode(void)
 	image_seal_inode(&image, image.small);
 }
 
+static void flags_of_directory(void)
+{
+	image_inode(&image, image.directory)->state |= INODE_SHRINKING << 8;
+	image_seal_inode(&image, image.directory);
+}
+
+static void flags_of_link(void)
+{
+	image_inode(&image, image.link)->state |= INODE_KEEPS << 8;
+	image_seal_inode(&image, image.link);
+}
+
+static void punch_backwards(void)
+{
+	struct inode_format *inode = image_inode(&image, image.small);
+
+	inode->state |= INODE_PUNCHING << 8;
+	set(&inode->shrink_to, 8192);
+	set(&inode->shrink_end, 4096);
+	image_seal_inode(&image, image.small);
+}
+
+static void shrink_end_large(void)
+{
+	set(&image_inode(&image, image.small)->shrink_end, ~0ull);
+	image_seal_inode(&image, image.small);
+}
+
 static void inode_type(void)
 {
 	image_inode(&image, image.small)->mode_uid ^= S_IFREG ^ S_IFSOCK;
@@ -1028,6 +1056,10 @@ static const struct {
 	CASE(inode_state, "inode", "state"),
 	CASE(inode_flags, "inode", "flags"),
 	CASE(inode_mode, "inode", "mode"),
+	CASE(flags_of_directory, "inode", "flags"),
+	CASE(flags_of_link, "inode", "flags"),
+	CASE(punch_backwards, "inode", "size"),
+	CASE(shrink_end_large, "inode", "size"),
 	CASE(inode_type, "inode", "mode"),
 	CASE(inode_too_large, "inode", "size"),
 	CASE(inode_shrink_to, "inode", "size"),
@@ -1210,7 +1242,7 @@ static void turn_words(const char *name, void *from, uint64_t bytes, unsigned st
 		turn_bits(name, (uint8_t *)from + at, step);
 }
 
-/* Of a record that is in use all words but the last one, which nobody uses. */
+/* Of records in use, and of one that was. */
 static void each_bit_of_inodes(void)
 {
 	const uint32_t inos[] = {ROOT_INO,      image.small,   image.tree,     image.leaf,
@@ -1218,7 +1250,7 @@ static void each_bit_of_inodes(void)
 				 image.inner,   image.link,    image.long_link};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(inos); i++)
-		turn_words("inode", image_inode(&image, inos[i]), INODE_BYTES - 8, 16);
+		turn_words("inode", image_inode(&image, inos[i]), INODE_BYTES, 16);
 }
 
 static void each_bit_of_directories(void)

@@ -86,10 +86,13 @@ static int check_attr(const struct inode_attr *a, const uint64_t *words)
 		return err(PF_ECORRUPT, "inode: state %d, flags %x", (int)a->state, a->flags);
 	if (a->state == INODE_FREE)
 		return 0;
+	if (type != S_IFREG && a->flags & (INODE_BUSY | INODE_KEEPS))
+		return err(PF_ECORRUPT, "inode: flags %x of no file", a->flags);
 	if ((type != S_IFREG && type != S_IFDIR && type != S_IFLNK) || a->mode & ~(S_IFMT | 07777u))
 		return err(PF_ECORRUPT, "inode: mode %o", a->mode);
 	if (a->size > FILE_PAGES_MAX * PAGE_BYTES || a->shrink_to > FILE_PAGES_MAX * PAGE_BYTES ||
 	    a->shrink_end > FILE_PAGES_MAX * PAGE_BYTES ||
+	    (a->flags & INODE_PUNCHING && a->shrink_to > a->shrink_end) ||
 	    (type == S_IFLNK && (!a->size || a->size > PF_PATH_MAX)))
 		return err(PF_ECORRUPT, "inode: size %lu", (unsigned long)a->size);
 	if (words[10] >> 32 || a->key >> 63)
