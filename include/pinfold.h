@@ -1,25 +1,34 @@
 /*
  * pinfold: files in a pool of byte-addressable memory that many processes map and pin.
  *
- * A pool is one memory device (a file on tmpfs or hugetlbfs, a memfd, /dev/dax) and the runtime
- * beside it, the shared state of the processes that have it open. A hold is a direct map or a pin:
- * an ordinary reference on pages. A page is free when nobody holds it and no file contains it, and
- * never before: truncate, punch, unlink and the death of a process leave held pages to their holders.
+ * A pool is one memory device (a file on tmpfs or hugetlbfs, a memfd, a file on a DAX file system, /dev/dax) and the
+ * runtime beside it, the shared state of the processes that have it open. A hold is a direct map or a pin: an ordinary
+ * reference on pages. A page is free when nobody holds it and no file contains it, and never before: truncate, punch,
+ * unlink and the death of a process leave held pages to their holders.
  *
- * Results: 0 or positive is success, negative is the negative of a code of enum pf_error or of an
- * errno. pf_strerror() gives a code's sentence, pf_errno() the errno it stands for, pf_message() the
- * last failure of this thread with its particulars (path, pid, range).
+ * Results: 0 or positive is success, negative is the negative of a code of enum pf_error or of an errno. pf_strerror()
+ * gives a code's sentence, pf_errno() the errno it stands for, pf_message() the last failure of this thread with its
+ * particulars (path, pid, range). A call that fails has changed nothing, unless its comment says otherwise.
  *
- * Threads: every function may be called from any thread, unless it says otherwise. A handle (pool,
- * file, map, pin) may be used by several threads at once but must not be closed while in use. Calls
- * need up to 48 KiB of stack.
- * Processes: handles belong to the process that opened them. In a forked child every function but
- * pf_strerror, pf_errno and pf_message fails with -PF_EFORKED; the parent is not affected. No function
- * may be called from a signal handler.
+ * Errors that are not repeated below: every function that is given a pool, file, map or pin may fail with -PF_EFORKED
+ * (see Processes), and, in the first call of a thread or when its records are full, with -PF_ETOOMANY (32,768 threads),
+ * -PF_ERUNSPACE or -ENOMEM. Every function that reads or changes files or names may fail with -PF_ECORRUPT (the media
+ * is damaged) and -PF_ERUNCORRUPT (the runtime is); what waits for a lock, with -PF_ESTOPPED and -PF_ELOCKTIME.
  *
- * Blocking: functions that change a file wait for the file's lock. If a stopped process has it, they
- * give up after a time limit with -PF_ESTOPPED, having changed nothing. What else a function may block
- * on is said there.
+ * Blocking: functions that change a file, a directory or attributes wait for the locks of these inodes, which others
+ * have for the time of one call. If a stopped process (SIGSTOP, a debugger) has one, they give up after the lock limit
+ * (pf_pool_set_lock_limit()) with -PF_ESTOPPED; if one that runs has it for ten times that long, with -PF_ELOCKTIME.
+ * pf_open() and pf_close() wait for the file's lock, too. pf_read(), pf_stat(), maps, pins and lookups wait only where
+ * others are changing the same thing, or are emptying the same range by PF_WAIT or PF_TRY. What else a function may block on is
+ * said there. No function waits for the host's storage: a pool's memory is memory.
+ *
+ * Threads: every function may be called from any thread, unless it says otherwise. A handle (pool, file, map, pin) may
+ * be used by several threads at once but must not be closed while in use. Calls need up to 48 KiB of stack.
+ *
+ * Processes: handles belong to the process that opened them; another process opens the pool itself. In a forked child
+ * a handle of the parent's is good for nothing: functions that are given one fail with -PF_EFORKED (those that only
+ * return a pointer or a number do not look), the memory is not mapped there, and the parent is not affected. No
+ * function may be called from a signal handler.
  */
 #ifndef PINFOLD_H
 #define PINFOLD_H
@@ -110,11 +119,14 @@ enum pf_error {
 		PF_ERROR_END
 };
 
-/* The sentence for a code (negative or positive; 0 is "success"). Never NULL. */
+/* The sentence for a code, negative or positive, also for an errno; 0 is "success". Never NULL, valid for ever. Any
+ * process, also a forked child. */
 const char *pf_strerror(int code);
-/* The errno (positive) that a code stands for; 0 for 0. */
+/* The errno (positive) that a code, negative or positive, stands for; an errno stands for itself; 0 for 0. Any process,
+ * also a forked child. */
 int pf_errno(int code);
-/* What the last failed call of this thread has to say, with particulars; valid until the next call. */
+/* What the last failed call of this thread has to say, with particulars; "" if none has failed. Valid until this thread's
+ * next call. Any process, also a forked child. */
 const char *pf_message(void);
 
 typedef struct pf_pool pf_pool; /* a pool opened by this process */
@@ -135,14 +147,20 @@ struct pf_mkfs_options {
 	unsigned flags; /* PF_MKFS_... */
 };
 
-/* Makes a pool at `path`: a new file on tmpfs, hugetlbfs or a DAX file system, or a device-DAX node.
- * Reserves the space unless PF_MKFS_SPARSE. Nothing is left behind when it fails.
- * Errors: -PF_EEXISTPOOL, -PF_EPOOLSIZE, -PF_ENODEV, -PF_ECACHED, -ENOSPC, -EACCES and others of open(2).
+/* Makes a pool at `path`: a new file on tmpfs, hugetlbfs or a DAX file system, or on a device-DAX node. Reserves the
+ * space unless PF_MKFS_SPARSE. Its root directory belongs to the caller's effective ids, mode 01777. Nothing is left
+ * behind when it fails.
+ * Errors: -PF_EEXISTPOOL (something is at `path`), -PF_EPOOLSIZE (below 8 MiB, above 1 PiB, too many inodes, or no
+ * room for data beside the metadata), -PF_ENODEV (a kind of file that cannot be a pool), -PF_ECACHED (on a disk file
+ * system, without PF_MKFS_VOLATILE), -PF_EFLAGS, -ENOSPC (the host has less memory or space), -ENOMEM, and those of
+ * open(2).
  * Blocks while the host reserves memory. */
 int pf_mkfs(const char *path, const struct pf_mkfs_options *options);
 
-/* Makes a pool in a new memfd. *media_fd and *runtime_fd (close-on-exec) are the pool: children that
- * are given both open it with pf_pool_open_fds(). Errors: -PF_EPOOLSIZE, -ENOSPC, -EMFILE, -ENOMEM. */
+/* Makes a pool in a new memfd. *media_fd and *runtime_fd, close-on-exec, are the pool: it lives as long as somebody has
+ * them or has it open. Processes that are given both open it with pf_pool_open_fds(). On failure neither is set.
+ * Errors: -PF_EPOOLSIZE, -PF_EFLAGS, -ENOSPC, -EMFILE, -ENOMEM.
+ * Blocks while the host reserves memory. */
 int pf_mkfs_memfd(const struct pf_mkfs_options *options, int *media_fd, int *runtime_fd);
 
 #define PF_POOL_RDONLY \
@@ -150,40 +168,53 @@ int pf_mkfs_memfd(const struct pf_mkfs_options *options, int *media_fd, int *run
 #define PF_POOL_NO_THREAD 0x2u /* no service thread in this process: call pf_reap() yourself */
 #define PF_POOL_FORCE     0x4u /* open although it seems to be in use elsewhere ('recover --force') */
 
-/* Opens (attaches to) a pool. The first one recovers it and rebuilds its free space.
- * Errors: -PF_ENOTPOOL, -PF_EVERSION, -PF_ECORRUPT, -PF_ESHORT, -PF_EINUSE, -PF_EMACHINE, -PF_ECOPY,
- * -PF_EBUILDING, -PF_ERUNDIR, -PF_ERUNSPACE, -PF_ETOOMANY, -ENOENT, -EACCES, -EMFILE, -ENOMEM.
- * May wait for another process that is opening or closing the pool, up to the time limit. */
+/* Opens (attaches to) a pool. The first process that does recovers it, checks its metadata and rebuilds its free space.
+ * `flags`: a sum of PF_POOL_..., or 0. Unless PF_POOL_RDONLY or PF_POOL_NO_THREAD a thread is started that gives back
+ * what killed processes held. A process may open a pool several times: each counts as a process.
+ * Errors: -PF_ENOTPOOL, -PF_EVERSION (another media format), -PF_ECORRUPT (pf_message() says where), -PF_ESHORT,
+ * -PF_ENODEV, -PF_ECACHED, -PF_EINUSE, -PF_EMACHINE and -PF_ECOPY (in use elsewhere: docs/recovery.md), -PF_EBUILDING
+ * (another process has been opening it for 5 s), -PF_ERUNDIR, -PF_ERUNSPACE, -PF_ERUNCORRUPT, -PF_ETOOMANY (2,048
+ * processes), -PF_EREADONLY (PF_POOL_RDONLY and nobody has it open), -PF_EMEMFD, -PF_EFLAGS, -ENOENT, -EACCES, -EMFILE,
+ * -ENOMEM.
+ * Blocks for the first one: as long as looking at all metadata takes; for the others until it is done, 5 s at most. */
 int pf_pool_open(const char *path, unsigned flags, pf_pool **pool);
-/* The same for a memfd pool; the descriptors stay the caller's and may be closed afterwards. */
+/* The same for a memfd pool; the descriptors stay the caller's and may be closed afterwards.
+ * Errors: as pf_pool_open(); -PF_EMEMFD, -EBADF. */
 int pf_pool_open_fds(int media_fd, int runtime_fd, unsigned flags, pf_pool **pool);
 
-/* Whether a living process has the pool open: 1, 0, or an error. Opens nothing and changes nothing; who uses it through another
- * runtime directory is not seen. */
+/* Whether a living process has the pool open: 1, 0, or an error. Opens nothing and changes nothing; who uses it through
+ * another runtime directory is not seen.
+ * Errors: -PF_ENOTPOOL, -PF_EVERSION, -PF_ECORRUPT, -PF_ENODEV, -PF_ERUNDIR, -ENOENT, -EACCES. */
 int pf_in_use(const char *path);
 
-/* Gives back all holds and handles of this process in the pool, and the pool. Maps, pins and files of
- * the pool must not be used afterwards (unmap and unpin first, or their handles' few bytes stay
- * allocated). Pointers into the pool become invalid. The last process to close marks the pool clean.
- * Returns 0, also for NULL. */
+/* Gives back all holds and handles of this process in the pool, and the pool. Files of the pool are closed with it;
+ * its maps and pins must not be used afterwards (unmap and unpin first, or their handles' few bytes stay allocated).
+ * Pointers into the pool become invalid. The last process to close marks the pool clean. No other thread may be using
+ * the pool. Returns 0, also for NULL.
+ * Errors: -PF_EFORKED. */
 int pf_pool_close(pf_pool *pool);
 
-/* Time limit in milliseconds for locks that a stopped process has (default 1000). For this process. */
+/* Time limit in milliseconds for locks that a stopped process has (1000 at first), for all calls of this process in the
+ * pool. */
 void pf_pool_set_lock_limit(pf_pool *pool, unsigned milliseconds);
-/* Memory in bytes that this process may keep although it has left its files (truncated, replaced, removed); 0: any, the default.
- * Beyond it new maps and pins fail with -PF_EORPHANS until some are given back. With a limit each map and pin looks
- * through the holds that the process has. */
+/* Memory in bytes that this process may keep although it has left its files (truncated, replaced, removed); 0: any,
+ * which it is at first. Beyond it new maps and pins fail with -PF_EORPHANS until some are given back. With a limit each
+ * map and pin looks through the holds that the process has. */
 void pf_pool_set_orphan_limit(pf_pool *pool, uint64_t bytes);
-/* How long memory of killed processes waits, where it cannot be replaced (default 30 s; see pf_regions()). For this process. */
+/* How many seconds memory that killed processes held waits in quarantine where it cannot be replaced (30 at first; see
+ * pf_regions()). This process's service thread and its pf_reap() go by it. */
 void pf_pool_set_quarantine(pf_pool *pool, unsigned seconds);
 
 /* ---- paths and callers ---------------------------------------------------------------------- */
 
-/* A path has components of at most PF_NAME_MAX bytes, '/' between them, and begins at the pool's root directory, with or without a
- * leading '/'. "." and ".." and symbolic links mean what they mean elsewhere; at most 40 links are followed, and ".." of the root is
- * the root. Every function with a path may fail with -PF_ENOFILE (a component is not there), -PF_ENOTDIR (it is no directory),
- * -PF_ENAME (too long, or empty), -PF_ELOOP, -PF_EACCESS (a directory on the way may not be searched), and if it changes a
- * directory, with -PF_EREADONLY, -PF_EPERM (immutable, append-only, sticky, or not the owner), -PF_ENOINODES, -PF_ENOMETA. */
+/* A path has components of at most PF_NAME_MAX bytes, '/' between them, and begins at the pool's root directory, with
+ * or without a leading '/'. "." and ".." and symbolic links mean what they mean elsewhere; at most 40 links are
+ * followed, and ".." of the root is the root.
+ * Every function with a path may fail with -PF_ENOFILE (a component is not there, or the path is empty), -PF_ENOTDIR (it
+ * is no directory), -PF_ENAME (a component or the path is too long), -PF_ELOOP, -PF_EACCESS (a directory on the way may
+ * not be searched); and if it changes a directory, with -PF_EREADONLY, -PF_EACCESS (it may not be written), -PF_EPERM
+ * (immutable, append-only, or sticky and another's), -PF_ENOINODES and -PF_ENOMETA (no room for what is new). -PF_EAGAIN:
+ * what it leads to was another thing at each of a thousand looks. */
 
 /* Who asks: checked against owner, group and mode of files, and the owner of what is made. */
 struct pf_caller {
@@ -192,8 +223,9 @@ struct pf_caller {
 	const gid_t *groups; /* supplementary ones */
 	size_t group_count;
 };
-/* From now on calls of this thread are made for `caller`, which must stay where it is; NULL: for the effective ids and groups that
- * the process had when it opened the pool, which is the default. */
+/* From now on calls of this thread, in all pools, are made for `caller`, which must stay where it is; NULL: for the
+ * effective ids and groups that the process had when it opened the pool, which is so at first. It is a label for a
+ * server that works for others: a process that may open the pool may also store into its memory. */
 void pf_act_as(const struct pf_caller *caller);
 
 /* ---- files ---------------------------------------------------------------------------------- */
@@ -212,27 +244,38 @@ void pf_act_as(const struct pf_caller *caller);
 	0x80u /* with RDWR: a new file without a name, in the directory that the path leads to; see pf_link_file() */
 #define PF_O_APPEND 0x100u /* with RDWR: every pf_write() is a pf_append() */
 
-/* Opens a file, or a directory (RDONLY). New files get `mode` without set-uid bits that the caller may not give, the caller's uid, and the caller's gid,
- * or the directory's if that is setgid. Errors: those of paths, -PF_EFILEEXISTS, -PF_EISDIR, -PF_EACCESS, -PF_EFLAGS, -ENOMEM. */
+/* Opens a file, or a directory (PF_O_RDONLY, PF_O_PATH). New files get the permissions in `mode` (no umask is applied),
+ * the caller's uid, and the caller's gid or, in a setgid directory, the directory's; set-gid is taken away where the
+ * caller may not give it. *file is to be given to pf_close().
+ * Errors: those of paths, -PF_EFILEEXISTS (PF_O_EXCL), -PF_EISDIR (to write or create), -PF_ENOTDIR (PF_O_DIRECTORY),
+ * -PF_ELOOP (PF_O_NOFOLLOW), -PF_EACCESS, -PF_EPERM (immutable, or append-only without PF_O_APPEND, to write),
+ * -PF_EREADONLY (to write or create in a pool opened with PF_POOL_RDONLY), -PF_EFLAGS, -ENOMEM. If the truncation of
+ * PF_O_TRUNC fails, the file may have been made. */
 int pf_open(pf_pool *pool, const char *path, unsigned flags, mode_t mode, pf_file **file);
-/* Closes; maps and pins made through the file stay. A file without a name goes with its last handle. */
+/* Closes; maps and pins made through the file stay. A file without a name goes with its last handle. NULL: does
+ * nothing. If it fails with -PF_ESTOPPED or -PF_ELOCKTIME the file is still open. */
 int pf_close(pf_file *file);
 
-/* Copies up to `length` bytes from byte `offset`; holes read as zeros. Returns the bytes copied, fewer
- * only at the end of the file. */
+/* Copies up to `length` bytes from byte `offset`; holes read as zeros. Returns the bytes copied, fewer only at the end
+ * of the file; 0 past it. Takes no lock: beside a writer it may see some of its bytes.
+ * Errors: -PF_EISDIR, -EBADF (opened with PF_O_PATH). */
 ssize_t pf_read(pf_file *file, void *buffer, size_t length, uint64_t offset);
-/* Copies into the file, allocating and extending as needed. Returns `length`, or fewer bytes if space
- * ran out after some, or an error and nothing was written: -PF_ENOSPACE, -PF_ENOMETA, -PF_EREADONLY,
- * -PF_EFILESIZE, -PF_EPERM (immutable; append-only and not at the end). Who maps or pins the range sees the new bytes. */
+/* Copies into the file from byte `offset` on, allocating and extending as needed. Who maps or pins the range sees the
+ * new bytes. Returns `length`, or fewer bytes if space ran out after some, or an error and nothing was written.
+ * Errors: -PF_ENOSPACE, -PF_ENOMETA, -PF_EREADONLY (not opened with PF_O_RDWR), -PF_EFILESIZE (past 4 PiB), -PF_EPERM
+ * (immutable; append-only and not at the end).
+ * Blocks while others write to the file, or empty the range by PF_WAIT or PF_TRY. */
 ssize_t pf_write(pf_file *file, const void *buffer, size_t length, uint64_t offset);
-/* The same at the end of the file; whole with respect to other appends. */
+/* The same at the end of the file; whole with respect to other appends. Errors and blocking as pf_write(). */
 ssize_t pf_append(pf_file *file, const void *buffer, size_t length);
-/* On a persistent device, what was written to the file before is there after a power cut when this returns. */
+/* On a persistent device, what was written to the file before is there after a power cut when this returns. (Bytes
+ * stored through maps and pins are the caller's to write back.) */
 int pf_sync(pf_file *file);
 
 enum pf_seek { PF_SEEK_DATA, PF_SEEK_HOLE };
-/* The first byte at or after `offset` that is data (or in a hole; the end of the file is one). Allocated and never written is a hole.
- * -ENXIO: there is none before the end, or `offset` is past it. */
+/* The first byte at or after `offset` that is data (or in a hole; the end of the file is one). What is allocated and was
+ * never written is a hole.
+ * Errors: -ENXIO (there is none before the end, or `offset` is past it), -PF_EFLAGS, -PF_EISDIR, -EBADF. */
 int64_t pf_seek(pf_file *file, uint64_t offset, enum pf_seek what);
 
 /* What to do about holds on pages that are to leave a file. */
@@ -242,18 +285,26 @@ enum pf_policy {
 	PF_TRY,    /* -PF_EHELD, naming the holders, if somebody holds them */
 };
 
-/* Sets the size. What is cut off leaves the file; what is added reads as zeros. Pages leave as they are, for their holders; a page in which
- * the file ended and now goes on stays, and the bytes added in it are zeroed in place. `timeout_ms` is for
- * PF_WAIT; negative: no limit. Errors: -PF_EHELD, -PF_EHELDTIME, -PF_EREADONLY, -PF_EFILESIZE. */
+/* Sets the size in bytes. What is cut off leaves the file; what is added reads as zeros. Pages leave as they are, for
+ * their holders; a page in which the file ended and now goes on stays, and the bytes added in it are zeroed in place.
+ * `timeout_ms` is for PF_WAIT; negative: no limit.
+ * Errors: -PF_EHELD (PF_TRY), -PF_EHELDTIME (PF_WAIT), -PF_EREADONLY, -PF_EFILESIZE (past 4 PiB), -PF_EPERM (immutable,
+ * append-only), -PF_EFLAGS. -PF_ENOMETA: the size is set, and what was cut off goes later.
+ * Blocks with PF_WAIT for holders; meanwhile new maps, pins, reads and writes of the range wait, too. */
 int pf_truncate(pf_file *file, uint64_t size, enum pf_policy policy, int timeout_ms);
-/* Makes a hole: the bytes read as zeros afterwards. Whole pages leave the file; parts of pages are zeroed in place. Errors as above. */
+/* Makes a hole of `length` bytes at `offset`: they read as zeros afterwards. Whole pages leave the file; parts of pages
+ * are zeroed in place. The size stays.
+ * Errors: as pf_truncate(); -PF_ERANGE (length 0, or past 4 PiB). Blocks as pf_truncate(). */
 int pf_punch(pf_file *file, uint64_t offset, uint64_t length, enum pf_policy policy,
 	     int timeout_ms);
 #define PF_ALLOC_KEEP_SIZE 0x1u /* do not extend the file: pages past its end wait for it to grow */
 #define PF_ALLOC_ZERO      0x2u /* and the whole range reads as zeros afterwards, written or not */
-/* Allocates pages for the range, which read as zeros where there were none, and extends the size to cover it.
- * Tries to make it one piece. All or nothing. Takes time for their number, not for their bytes: memory is zeroed when it is first written, mapped or pinned.
- * Errors: -PF_ENOSPACE, -PF_ENOMETA, -PF_EFILESIZE, -PF_EFLAGS. */
+/* Allocates pages for `length` bytes at `offset`, which read as zeros where there were none, and extends the size to
+ * cover them. Tries to make it one piece. All or nothing. Takes time for the number of pages, not for their bytes:
+ * memory is zeroed when it is first written, mapped or pinned.
+ * Errors: -PF_ENOSPACE, -PF_ENOMETA, -PF_EREADONLY, -PF_EFILESIZE, -PF_EPERM (immutable, append-only), -PF_ERANGE
+ * (length 0), -PF_EFLAGS, -ENOMEM.
+ * Blocks as pf_write(). */
 int pf_allocate(pf_file *file, uint64_t offset, uint64_t length, unsigned flags);
 
 /* ---- attributes ----------------------------------------------------------------------------- */
@@ -272,8 +323,10 @@ struct pf_stat {
 	uint32_t uid, gid, nlink;
 	uint32_t flags; /* PF_FLAG_... */
 };
+/* All attributes of an open file (also one opened with PF_O_PATH), as they were at one moment. No lock. */
 int pf_stat(pf_file *file, struct pf_stat *stat);
-/* Of the file that the path leads to; flags: 0 or PF_O_NOFOLLOW (of a symbolic link itself). */
+/* The same of the file that the path leads to; flags: 0 or PF_O_NOFOLLOW (of a symbolic link itself).
+ * Errors: those of paths, -PF_EFLAGS. */
 int pf_stat_path(pf_pool *pool, const char *path, unsigned flags, struct pf_stat *stat);
 
 #define PF_SET_MODE  0x1u
@@ -288,46 +341,68 @@ struct pf_setattr {
 	uint32_t mode, uid, gid, flags;
 	uint64_t atime_ns, mtime_ns;
 };
-/* Changes attributes, all or none, by the rules of chmod(2), chown(2), utimensat(2). Errors: -PF_EPERM, -PF_EREADONLY, -PF_EFLAGS. */
+/* Changes attributes, all or none, by the rules of chmod(2), chown(2), utimensat(2).
+ * Errors: -PF_EPERM (not the owner, immutable, append-only), -PF_EACCESS (both times to PF_NOW, and the file may not be
+ * written), -PF_EREADONLY (the pool was opened with PF_POOL_RDONLY), -PF_EFLAGS, -EINVAL (uid or gid 2^32 - 1),
+ * -EOPNOTSUPP (mode or flags of a symbolic link). */
 int pf_setattr(pf_file *file, const struct pf_setattr *attr);
-/* Whether this thread's caller may do this with the file: a sum of R_OK, W_OK, X_OK. 0, or -PF_EACCESS. */
+/* Whether this thread's caller may do this with the file: a sum of R_OK, W_OK, X_OK, or 0 for F_OK. 0: yes.
+ * Errors: those of paths, -PF_EACCESS (no), -PF_EREADONLY, -PF_EPERM (to write what is immutable), -PF_EFLAGS. */
 int pf_access(pf_pool *pool, const char *path, int mode);
 
-/* Extended attributes: names begin with "user." (files and directories; needs permission to read or write the file) or "security."
- * (uid 0 changes them) and have 255 bytes at most; names and values of one file together 4,000 bytes. */
+/* Extended attributes: names begin with "user." (files and directories; needs permission to read or write the file) or
+ * "security." (uid 0 changes them) and have 255 bytes at most; names and values of one file together 4,080 bytes, of
+ * which each attribute takes 4 for itself. */
 #define PF_XATTR_CREATE  0x1u /* -EEXIST if it is there */
 #define PF_XATTR_REPLACE 0x2u /* -ENODATA if not */
-/* Errors: -ENODATA, -EOPNOTSUPP (another prefix), -ERANGE (`size` is too small), -E2BIG (no room), -PF_EACCESS, -PF_EPERM. */
+/* Sets attribute `name` to `size` bytes of `value`, in one step.
+ * Errors: -EEXIST, -ENODATA (see the flags), -EOPNOTSUPP (another prefix), -EINVAL (nothing behind the prefix), -ERANGE
+ * (a name of 0 or more than 255 bytes), -E2BIG (no room), -PF_EACCESS, -PF_EPERM, -PF_EREADONLY, -PF_ENOMETA,
+ * -PF_EFLAGS. */
 int pf_setxattr(pf_file *file, const char *name, const void *value, size_t size, unsigned flags);
-/* Returns the value's length; size 0 asks for it. */
+/* Copies the value into the `size` bytes at `value`; size 0 only asks. Returns the value's length.
+ * Errors: -ENODATA (there is none), -ERANGE (`size` is too small), -EOPNOTSUPP, -EINVAL, -PF_EACCESS. */
 ssize_t pf_getxattr(pf_file *file, const char *name, void *value, size_t size);
-/* The names, each with its NUL. Returns their length; size 0 asks for it. */
+/* Copies the names, each with its NUL, into the `size` bytes at `names`; size 0 only asks. Returns their length.
+ * Errors: -ERANGE (`size` is too small). */
 ssize_t pf_listxattr(pf_file *file, char *names, size_t size);
+/* Removes attribute `name`.
+ * Errors: -ENODATA (there is none), -EOPNOTSUPP, -EINVAL, -ERANGE, -PF_EACCESS, -PF_EPERM, -PF_EREADONLY. */
 int pf_removexattr(pf_file *file, const char *name);
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
-/* Makes an empty directory. Errors: those of paths, -PF_EFILEEXISTS. */
+/* Makes an empty directory; owner and group as pf_open(), set-gid also from its directory.
+ * Errors: those of paths, -PF_EFILEEXISTS. */
 int pf_mkdir(pf_pool *pool, const char *path, mode_t mode);
-/* Removes an empty directory. Errors: -PF_ENOTEMPTY, -PF_ENOTDIR, -EBUSY (the root), -EINVAL (a path that ends in "."). */
+/* Removes an empty directory.
+ * Errors: those of paths, -PF_ENOTEMPTY, -PF_ENOTDIR, -EBUSY (the root), -EINVAL (a path that ends in "."). */
 int pf_rmdir(pf_pool *pool, const char *path);
-/* Removes the name. A file goes with its last name and handle; maps and pins go on. Errors: -PF_EISDIR. */
+/* Removes the name, of a symbolic link itself. A file goes with its last name and handle; maps and pins go on.
+ * Errors: those of paths, -PF_EISDIR. */
 int pf_unlink(pf_pool *pool, const char *path);
-/* Another name for the file `from` (no directory; a symbolic link is not followed). Errors: -PF_EFILEEXISTS, -PF_EPERM, -EMLINK. */
+/* Another name for the file `from` (no directory; a symbolic link is not followed).
+ * Errors: those of paths, -PF_EFILEEXISTS, -PF_EPERM (a directory, immutable, append-only), -EMLINK (2^31 - 1 names). */
 int pf_link(pf_pool *pool, const char *from, const char *to);
-/* Gives a file that was opened with PF_O_TMPFILE (or has a name already) the name `to`. With PF_LINK_REPLACE a file that has this name loses it in
- * the same step: what was written becomes visible whole. */
 #define PF_LINK_REPLACE 0x1u
+/* Gives a file that was opened with PF_O_TMPFILE, without PF_O_EXCL (or has a name already) the name `to`. With
+ * PF_LINK_REPLACE a file that has this name loses it in the same step: what was written becomes visible whole.
+ * Errors: those of paths, -PF_EFILEEXISTS, -PF_EISDIR, -PF_EPERM (as pf_link()), -PF_ENOFILE (all its names were
+ * removed), -EMLINK, -PF_EFLAGS. */
 int pf_link_file(pf_file *file, const char *to, unsigned flags);
-/* Makes a symbolic link that says `target`, 1 to 4095 bytes. */
+/* Makes a symbolic link that says `target`, 1 to 4095 bytes.
+ * Errors: those of paths, -PF_EFILEEXISTS, -PF_ENOFILE (`target` is empty), -PF_ENAME (it is too long). */
 int pf_symlink(pf_pool *pool, const char *target, const char *path);
-/* Up to `size` bytes of what the link says, without a NUL; returns how many. -EINVAL: it is no symbolic link. */
+/* Up to `size` bytes of what the link says, without a NUL; returns how many.
+ * Errors: those of paths, -EINVAL (it is no symbolic link). */
 ssize_t pf_readlink(pf_pool *pool, const char *path, char *target, size_t size);
 
 #define PF_RENAME_NOREPLACE 0x1u /* -PF_EFILEEXISTS if the new name is there */
 #define PF_RENAME_EXCHANGE  0x2u /* both are there and change places */
-/* Renames, in one step; what has the new name loses it, as by pf_unlink() or pf_rmdir(). Errors: as rename(2): -PF_EISDIR, -PF_ENOTDIR, -PF_ENOTEMPTY,
- * -EINVAL (a directory into itself), -PF_EFLAGS. */
+/* Renames, in one step; what has the new name loses it, as by pf_unlink() or pf_rmdir(). Two names of one file: nothing
+ * happens.
+ * Errors: those of paths, and as rename(2): -PF_EISDIR, -PF_ENOTDIR, -PF_ENOTEMPTY, -EINVAL (a directory into itself),
+ * -EBUSY (the root, or a path that ends in "." or ".."), -PF_EFILEEXISTS (PF_RENAME_NOREPLACE), -PF_EFLAGS. */
 int pf_rename(pf_pool *pool, const char *from, const char *to, unsigned flags);
 
 struct pf_entry {
@@ -336,11 +411,14 @@ struct pf_entry {
 	uint32_t type;   /* S_IFREG, S_IFDIR, S_IFLNK */
 	uint64_t cursor; /* where to go on after it */
 };
-/* The first entry of a directory after `cursor`; 0: from the beginning. 1, or 0 at the end. "." and ".." are not among them. An entry that is there all the time
- * is seen once, whatever comes and goes meanwhile; cursors stay good, also for another handle or after the directory has changed.
- * -PF_ENOTDIR. The handle is used by one thread at a time. */
+/* The first entry of a directory after `cursor`; 0: from the beginning. 1, or 0 at the end. "." and ".." are not among
+ * them. An entry that is there all the time is seen once, whatever comes and goes meanwhile; cursors stay good, also for
+ * another handle or after the directory has changed. The handle is used by one thread at a time.
+ * Errors: -PF_ENOTDIR, -EBADF (opened with PF_O_PATH), -ENOMEM. */
 int pf_readdir(pf_file *directory, uint64_t cursor, struct pf_entry *entry);
-/* Calls `each` for every entry of the directory at `path`, in no order; stops when it returns non-zero and returns that. `each` may call the library. */
+/* Calls `each` for every entry of the directory at `path`, in no order; stops when it returns non-zero and returns that.
+ * The pointers are valid during the call. `each` may call the library.
+ * Errors: those of paths, -PF_EACCESS, -ENOMEM. */
 int pf_list(pf_pool *pool, const char *path,
 	    int (*each)(void *arg, const char *name, const struct pf_stat *stat), void *arg);
 
@@ -350,17 +428,25 @@ int pf_list(pf_pool *pool, const char *path,
 #define PF_MAP_WRITE \
 	0x2u /* allocates holes first, all or none; they stay if the call fails later (-ENOMEM) */
 
-/* Maps a range of a file: a pointer into the pool, no copy, no system call, never revoked. Offset and
- * length in bytes; the pages that contain them are held, which must be one piece of memory.
- * Errors: -PF_ENOTCONTIG (pf_message() names the longest piece), -PF_EHOLE, -PF_ERANGE (past the end),
- * -PF_EREADONLY, -PF_ENOSPACE, -PF_EHOLDS, -ENOMEM. Does not block but for allocation. */
+/* Maps a range of a file, in bytes: a pointer into the pool, no copy, no system call, never revoked. `flags`: PF_MAP_READ,
+ * PF_MAP_WRITE or both. The pages that contain the range are held, which must be one piece of memory; the last one may
+ * reach past the end of the file. *map is to be given to pf_unmap(). With PF_MAP_READ alone the pointer is into a
+ * read-only mapping.
+ * Errors: -PF_ENOTCONTIG (pf_message() names the longest piece; see pf_allocate()), -PF_EHOLE (without PF_MAP_WRITE; what
+ * is allocated is no hole), -PF_ERANGE (empty, or past the end), -PF_EREADONLY, -PF_ENOSPACE, -PF_ENOMETA, -PF_EHOLDS
+ * (2^24 - 1 on one folio), -PF_EORPHANS (see pf_pool_set_orphan_limit()), -PF_EISDIR, -EBADF, -PF_EFLAGS, -ENOMEM.
+ * Blocks to allocate or zero pages, and while others empty the range. */
 int pf_map_file(pf_file *file, uint64_t offset, uint64_t length, unsigned flags, pf_map **map);
-/* The address of the first byte asked for; valid until pf_unmap(). */
+/* The address of the first byte asked for; valid until pf_unmap() or pf_pool_close(). */
 void *pf_map_address(const pf_map *map);
-uint64_t pf_map_length(const pf_map *map); /* bytes, as asked for */
-/* 1 when pages have left the file since the map was made (truncate, punch, unlink), so the map may
- * show what the file no longer has; else 0. A few loads. -PF_EFORKED. */
+/* The bytes that were asked for. */
+uint64_t pf_map_length(const pf_map *map);
+/* 1 when pages have left the file since the map was made (truncate, punch, unlink), so the map may show what the file no
+ * longer has; else 0. A few loads; no lock.
+ * Errors: -PF_EFORKED. */
 int pf_map_stale(const pf_map *map);
+/* Gives the map back; the pointer is invalid from now on. NULL: does nothing. Waits for no lock but, if memory becomes
+ * free by it, the allocator's, and does not fail for that. */
 int pf_unmap(pf_map *map);
 
 /* ---- pins ----------------------------------------------------------------------------------- */
@@ -375,15 +461,20 @@ struct pf_chunk {
 	uint64_t length; /* bytes */
 };
 
-/* Pins a range of a file for I/O: like a map, but the memory may be in several pieces. Keep the pin
- * until the I/O is seen to be complete. Errors as pf_map_file, without -PF_ENOTCONTIG. */
+/* Pins a range of a file, in bytes, for I/O: like a map, but the memory may be in several pieces, which are writable
+ * whatever the flags say, unless the pool was opened with PF_POOL_RDONLY. Keep the pin until the I/O is seen to be
+ * complete. *pin is to be given to pf_unpin().
+ * Errors and blocking as pf_map_file(), without -PF_ENOTCONTIG. */
 int pf_pin_file(pf_file *file, uint64_t offset, uint64_t length, unsigned flags, pf_pin **pin);
-/* The pieces in file order; *count gets their number. Valid until pf_unpin(). */
+/* The pieces in file order; *count gets their number, 1 or more. Valid until pf_unpin(). */
 const struct pf_chunk *pf_pin_chunks(const pf_pin *pin, size_t *count);
-/* From now on 1 is written to `eventfd` whenever somebody wants the pages of this pin back: a truncation or punch with PF_WAIT that waits for it, or
- * pf_evict(). What to do then is up to you; nothing is taken away. The descriptor is duplicated; -1: no notices any more. The process's service thread writes
- * it, or with PF_POOL_NO_THREAD your own pf_reap(). Errors: -EBADF, -EMFILE. */
+/* From now on 1 is written to `eventfd` whenever somebody wants the pages of this pin back: a truncation or punch with
+ * PF_WAIT that waits for it, or pf_evict(). What to do then is up to you; nothing is taken away. The descriptor is
+ * duplicated; -1: no notices any more. The process's service thread writes it, or with PF_POOL_NO_THREAD your own
+ * pf_reap().
+ * Errors: -EBADF, -EMFILE. */
 int pf_pin_notice(pf_pin *pin, int eventfd);
+/* Gives the pin back, as pf_unmap(). NULL: does nothing. */
 int pf_unpin(pf_pin *pin);
 
 /* A piece of the pool's memory that chunks refer to, to be registered once with io_uring, RDMA, a GPU. */
@@ -391,10 +482,11 @@ struct pf_region {
 	void *address;   /* in this process, readable, and writable unless PF_POOL_RDONLY */
 	uint64_t length; /* bytes */
 };
-/* Fills at most `max` regions, returns how many there are. From this call until this process closes
- * the pool, memory of killed processes waits for the quarantine time instead of being replaced at
- * once, because a registration of the whole pool would keep the old memory. Waits for who is replacing
- * memory. Errors: -PF_ESTOPPED, -PF_ELOCKTIME: do not register then. */
+/* Fills at most `max` regions (there is one today), returns how many there are. From this call until this process closes
+ * the pool, memory of killed processes waits for the quarantine time instead of being replaced at once, because a
+ * registration of the whole pool would keep the old memory. So call it before you register.
+ * Errors: -PF_ESTOPPED, -PF_ELOCKTIME: do not register then.
+ * Blocks until who is replacing memory now is done. */
 int pf_regions(pf_pool *pool, struct pf_region *regions, unsigned max);
 
 /* ---- who holds what ------------------------------------------------------------------------- */
@@ -412,13 +504,15 @@ struct pf_holder {
 	uint64_t bytes;          /* memory kept: whole folios */
 	uint64_t since_ns;       /* since 1970 */
 };
-/* Calls `each` for every hold of every process, without stopping anybody. Returns its first non-zero
- * result, or 0. The pointers are valid during the call. Never waits for a lock. */
+/* Calls `each` for every hold of every process, without stopping anybody: what comes or goes meanwhile may be among them
+ * or not. Returns its first non-zero result, or 0. The pointers are valid during the call. Never waits for a lock. */
 int pf_holders(pf_pool *pool, int (*each)(void *arg, const struct pf_holder *holder), void *arg);
 
-/* Asks process `pid` to give back its maps and pins: those of its pins that have asked for notices get one (pf_pin_notice()). Then waits until it holds nothing, or
- * `timeout_ms` are over (negative: no limit), and calls `each` (may be NULL) for what it still holds. Returns how many holds those are, or the first
- * non-zero result of `each`; 0: nothing is left; -ESRCH: that process does not have the pool open. */
+/* Asks process `pid` to give back its maps and pins: those of its pins that have asked for notices get one
+ * (pf_pin_notice()). Then waits until it holds nothing, or `timeout_ms` are over (negative: no limit), and calls `each`
+ * (may be NULL) for what it still holds. Returns how many holds those are, or the first non-zero result of `each`; 0:
+ * nothing is left.
+ * Errors: -ESRCH (that process does not have the pool open). */
 int pf_evict(pf_pool *pool, pid_t pid, int timeout_ms,
 	     int (*each)(void *arg, const struct pf_holder *holder), void *arg);
 
@@ -427,7 +521,8 @@ struct pf_orphan {
 	uint64_t inode;
 	const char *name; /* of the file they were part of; NULL: no longer known */
 };
-/* Calls `each` for every file that has left pages to holders. As pf_holders(). */
+/* Calls `each` for every file that has left pages to holders. As pf_holders().
+ * Errors: -ENOMEM. */
 int pf_orphans(pf_pool *pool, int (*each)(void *arg, const struct pf_orphan *orphan), void *arg);
 
 struct pf_info {
@@ -445,6 +540,8 @@ struct pf_info {
 	const char *huge_hint;   /* how to get huge pages here; NULL when they are there */
 	char runtime_path[256];  /* empty for a memfd pool */
 };
+/* Fills in *info. Its strings are valid as long as the pool is open. Looks at every folio in use: for figures to ask for
+ * often see pf_statfs(). No lock. */
 int pf_info(pf_pool *pool, struct pf_info *info);
 
 #define PF_STATFS_RDONLY 0x1u
@@ -458,23 +555,29 @@ struct pf_statfs {
 	unsigned name_max; /* bytes */
 	unsigned flags;    /* PF_STATFS_... */
 };
-/* A few microseconds: it looks at bitmaps, not at files, and asks the host nothing. No lock. */
+/* Fills in *statfs. A few microseconds: it looks at bitmaps, not at files, and asks the host nothing. No lock. */
 int pf_statfs(pf_pool *pool, struct pf_statfs *statfs);
 
-/* Gives back all that dead processes held, and lets what can leave quarantine leave. Returns how many
- * processes were reaped. One that cannot be reaped because of a stopped process is left after the time limit. */
+/* Gives back all that dead processes held, and lets what can leave quarantine leave. Returns how many processes were
+ * reaped; 0 in a pool opened with PF_POOL_RDONLY, which does not reap.
+ * Blocks up to the lock limit: one that cannot be reaped because of a stopped process is left then. */
 int pf_reap(pf_pool *pool);
-/* Waits until at least `bytes` are free: 0, or -PF_ENOSPACE with the reasons after `timeout_ms`
- * (negative: no limit). */
+/* Waits until at least `bytes` are free, and reaps meanwhile. They are not reserved. 0, or after `timeout_ms` (negative:
+ * no limit) an error.
+ * Errors: -PF_ENOSPACE, with what holds the memory in pf_message(). */
 int pf_wait_space(pf_pool *pool, uint64_t bytes, int timeout_ms);
 
 /* ---- checking ------------------------------------------------------------------------------- */
 
-/* `each` gets one sentence per violation, beginning with the rule's name. Both return the number of
- * violations (0: clean) or an error. The live check works while others use the pool. */
+/* Checks all rules of an open pool beside its users; works while they go on. `each` gets one sentence per violation and
+ * the rule's name; both are valid during the call. Returns the number of violations; 0: clean.
+ * Errors: -ENOMEM.
+ * Blocks for each inode's lock in turn. */
 int pf_check(pf_pool *pool, void (*each)(void *arg, const char *rule, const char *text), void *arg);
-/* Offline: needs the media only and changes nothing; never crashes on any image. -EBUSY: somebody opened the pool meanwhile, and what was
- * said of it may be wrong for that reason. Of a pool that has users all along, the media is in motion: see pf_in_use(), pf_check(). */
+/* Checks the media offline: needs nothing else and changes nothing; never crashes on any image. Returns the number of
+ * violations, as pf_check(). Of a pool that has users all along, the media is in motion: see pf_in_use(), pf_check().
+ * Errors: -PF_ENOTPOOL (an empty file), -PF_ENODEV, -ENOENT, -EACCES, -ENOMEM, -EBUSY (somebody opened the pool
+ * meanwhile, and what was said of it may be wrong for that reason). */
 int pf_fsck(const char *path, void (*each)(void *arg, const char *rule, const char *text),
 	    void *arg);
 
