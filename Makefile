@@ -26,7 +26,7 @@ help:
 	@echo "make              program and library in $(BUILD)/"
 	@echo "make run          the demonstration: share, kill, check, report; SRC=DIRECTORY WORK=SECONDS"
 	@echo "make test         suites short and long"
-	@echo "make torture      kills at every step; TORTURE_SECONDS=$(TORTURE_SECONDS)"
+	@echo "make torture      kills at every step, damaged images; TORTURE_SECONDS=$(TORTURE_SECONDS)"
 	@echo "make bench        figures, as a table and in $(BUILD)/bench.json"
 	@echo "make check-style  format, layering, longest functions"
 	@echo "make format       lets clang-format rewrite the sources"
@@ -44,10 +44,11 @@ run: all
 test: all
 	@$(test_run) $(BUILD) short long
 
-# Half of the budget for the release build, half for the one with instrumented steps.
-torture: all debug
-	@scripts/test-run --budget $$(($(TORTURE_SECONDS) / 2)) $(BUILD) torture
-	@scripts/test-run --budget $$(($(TORTURE_SECONDS) / 2)) build-debug torture
+# A third of the budget for the release build, one for that with instrumented steps, and one for damaged images under the sanitizers.
+torture: all debug asan
+	@scripts/test-run --budget $$(($(TORTURE_SECONDS) / 3)) $(BUILD) torture
+	@scripts/test-run --budget $$(($(TORTURE_SECONDS) / 3)) build-debug torture
+	@scripts/test-run --budget $$(($(TORTURE_SECONDS) / 3)) build-asan fuzz
 
 bench: all
 	@if $(ninja) $(BUILD) -t query bench-programs >/dev/null 2>&1; then \

@@ -6,7 +6,7 @@
 #   sources.sh all                      all of the above: changes when the build must be configured again
 #
 # A test may say how it wants to be run in a comment in its first ten lines:
-#   test: suite=short|long|torture timeout=SECONDS root=yes|no parallel=yes|no
+#   test: suite=short|long|torture|fuzz timeout=SECONDS root=yes|no parallel=yes|no
 # What it does not say is suite=short timeout=60 root=no parallel=yes.
 set -eu
 export LC_ALL=C
@@ -37,8 +37,8 @@ tests()
 					fail("unknown tag " w[i])
 				v[kv[1]] = kv[2]
 			}
-			if (v["suite"] !~ /^(short|long|torture)$/)
-				fail("suite is short, long or torture, not " v["suite"])
+			if (v["suite"] !~ /^(short|long|torture|fuzz)$/)
+				fail("suite is short, long, torture or fuzz, not " v["suite"])
 			if (v["timeout"] !~ /^[1-9][0-9]*$/)
 				fail("timeout is a number of seconds, not " v["timeout"])
 		}

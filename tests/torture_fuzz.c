@@ -1,5 +1,5 @@
 /* Damaged images, as many as the time goes. */
-/* test: suite=torture timeout=7200 */
+/* test: suite=fuzz timeout=1200 */
 #include "fuzz.h"
 #include "test.h"
 
