@@ -129,6 +129,7 @@ static void counts_and_members(void)
 	uint64_t w = load_acquire(word), e = load_acquire(entry);
 	uint32_t ino = inode_of("small");
 
+	must_be(page_detail(p, big), 0);
 	change(word, w + 1, "count", "a folio's count, one more");
 	change(word, w - 1, "count", "a folio's count, one less");
 	change(word, word_with_state(w, PAGE_ORPHAN), "member", "a folio's state");

@@ -83,6 +83,11 @@ static int remove_part(struct rt_self *me, struct layout *l, uint32_t ino, struc
 #endif
 	if (rc < 0)
 		return rc;
+	rc = page_detail(&l->pages, piece->pfn);
+	if (rc < 0) {
+		dax_drop(me, &l->pages, account, false);
+		return rc;
+	}
 	/* A last put of somebody else may have split the folio since it was looked up. What is held now is not split: the piece is what lies in it. */
 	page_head(&l->pages, piece->pfn, BLOCK_ORDER, &piece->head, &piece->word);
 	piece->pages = MIN(run.pages, piece->head + (1ull << word_order(piece->word)) - piece->pfn);

@@ -5,7 +5,9 @@
 #include "base/err.h"
 #include "page/index.h"
 
-#define FILL_BLOCKS 8u /* that get memory at once */
+/* That get memory at once, all of them in one word of a bitmap. */
+#define FILL_BLOCKS   64u
+#define DETAIL_BLOCKS 8u
 
 static void set_pending(struct pages *p, enum page_pending kind, uint64_t head, uint64_t word)
 {
@@ -373,18 +375,37 @@ int page_repair(struct rt_self *me, struct pages *p)
 
 /* ---- taking ----------------------------------------------------------------------------------------- */
 
+static bool is_detailed(const struct pages *p, uint64_t block)
+{
+	return load_acquire(&p->block[block].detailed);
+}
+
 int alloc_fill(struct pages *p, uint64_t block)
 {
 	uint64_t first = align_down(block, FILL_BLOCKS), end = MIN(first + FILL_BLOCKS, p->blocks);
-	int rc = rt_fill(p->rt, &p->block[first], (end - first) * sizeof *p->block);
 
-	if (rc == 0)
-		rc = rt_fill(p->rt, &p->map[first * BLOCK_PAGES],
-			     (end - first) * BLOCK_PAGES * sizeof *p->map);
+	return rt_fill(p->rt, &p->block[first], (end - first) * sizeof *p->block);
+}
+
+int alloc_detail(struct pages *p, uint64_t block)
+{
+	uint64_t first = align_down(block, DETAIL_BLOCKS),
+		 end = MIN(first + DETAIL_BLOCKS, p->blocks);
+	int rc = is_detailed(p, block) ? 0
+				       : rt_fill(p->rt, &p->map[first * BLOCK_PAGES],
+						 (end - first) * BLOCK_PAGES * sizeof *p->map);
+
+	for (uint64_t b = first; b < end && rc == 0; b++)
+		store_release(&p->block[b].detailed, 1);
 	return rc;
 }
 
-static void mark_filled(struct pages *p, uint64_t block)
+int page_detail(struct pages *p, uint64_t pfn)
+{
+	return alloc_detail(p, page_block(p, pfn));
+}
+
+void alloc_mark_filled(struct pages *p, uint64_t block)
 {
 	uint64_t first = align_down(block, FILL_BLOCKS), end = MIN(first + FILL_BLOCKS, p->blocks);
 
@@ -398,21 +419,25 @@ static int64_t find_filled(struct rt_self *me, struct pages *p, unsigned order, 
 {
 	for (;;) {
 		uint64_t pfn = index_search(p, order, goal), block = page_block(p, pfn);
+		bool filled;
 		int rc;
 
 		if (!pfn) {
 			alloc_unlock(me, p);
 			return err(PF_ENOSPACE, NULL);
 		}
-		if (likely(hbitmap_test(&p->filled, block)))
+		filled = hbitmap_test(&p->filled, block);
+		if (likely(filled && (order == BLOCK_ORDER || is_detailed(p, block))))
 			return (int64_t)pfn;
 		alloc_unlock(me, p);
 		rc = alloc_fill(p, block);
+		if (rc == 0 && order < BLOCK_ORDER)
+			rc = alloc_detail(p, block);
 		if (rc == 0)
 			rc = alloc_lock(me, p);
 		if (rc < 0)
 			return rc;
-		mark_filled(p, block);
+		alloc_mark_filled(p, block);
 	}
 }
 

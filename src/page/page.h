@@ -2,8 +2,9 @@
  * Pages: descriptors, folios, references, the allocator, quarantine. docs/protocol.md is its specification;
  * functions are named as its steps are.
  *
- * pages->map[pfn - first] is a page's descriptor, pages->block[n] that of 2 MiB of pages. Both are filled (given
- * memory) when a block is first taken, so an empty pool has nearly no runtime.
+ * pages->block[n] describes 2 MiB of pages, and has the descriptor of the first of them; pages->map[] has those of the others. A block is filled (given memory) when it is
+ * first taken, so an empty pool has nearly no runtime; it is detailed (and its part of the map given memory) before it has a folio of less than all its pages, or a page of such a
+ * folio leaves its file. So large files need 128 bytes for 2 MiB.
  *
  * page_up, page_down, page_down_range and page_release are called in a section of the caller that covers the folio (runtime/
  * section.h); page_take, page_discard and page_recount make their own. None waits for a lock but the allocator's.
@@ -33,9 +34,12 @@ _Static_assert(sizeof(struct page) == 32, "page descriptor");
 /* Changed under the allocator lock. While the class is 10, `free` says nothing: all pages are free. */
 struct block {
 	_Atomic uint64_t free[8]; /* a bit per page */
+	struct page page;         /* of its first page */
+	_Atomic uint64_t
+		detailed; /* 1: the others have descriptors in pages->map; else they are as descriptors of zeros say */
 	_Atomic uint64_t
 		quarantined; /* CLOCK_MONOTONIC ns when a page of it last went to quarantine */
-	uint8_t unused[56];
+	uint8_t unused[16];
 };
 _Static_assert(sizeof(struct block) == 128, "block descriptor");
 
@@ -65,7 +69,7 @@ struct pages {
 	uint64_t first,
 		count; /* pfns of the data zone; count is a multiple of BLOCK_PAGES, first too */
 	uint64_t blocks;
-	struct page *map;    /* region RT_MEMMAP */
+	struct page *map;    /* region RT_MEMMAP; see page_at() */
 	struct block *block; /* region RT_BLOCKS */
 	struct page_zone *zone;
 	_Atomic uint8_t *class; /* of each block */
@@ -74,7 +78,8 @@ struct pages {
 	struct hbitmap quarantine; /* blocks that have quarantined pages */
 	uint8_t *data; /* the data zone in this process, writable unless the pool is read-only */
 	_Atomic uint64_t
-		*touched; /* a bit per block: this process's page table has it. NULL: not kept */
+		*touched;    /* a bit per block: this process's page table has it. NULL: not kept */
+	struct page nothing; /* what is read of pages in blocks that are not detailed */
 	uint64_t quarantine_ns; /* how long pages wait when the device cannot discard */
 };
 
@@ -92,9 +97,15 @@ int page_build_used(struct pages *p, uint64_t pfn, uint64_t n, unsigned order, u
 		    uint32_t igen, uint64_t index);
 void page_build_end(struct pages *p);
 
+/* The page's descriptor; of a filled block. Changes of one that is not detailed are lost: they may only say what it says already. */
 static inline struct page *page_at(const struct pages *p, uint64_t pfn)
 {
-	return &p->map[pfn - p->first];
+	uint64_t n = pfn - p->first;
+	struct block *block = &p->block[n / BLOCK_PAGES];
+
+	if (n % BLOCK_PAGES == 0)
+		return &block->page;
+	return likely(load_acquire(&block->detailed)) ? &p->map[n] : (struct page *)&p->nothing;
 }
 
 static inline bool page_in_zone(const struct pages *p, uint64_t pfn)
@@ -162,6 +173,8 @@ static inline bool page_whole_block(const struct pages *p, uint64_t pfn)
 /* A whole folio without P leaves its file: IN_FILE -> ORPHAN if the generation is still this one; pushes it if nobody holds it.
  * May be repeated. Section. */
 void page_release(struct rt_self *me, struct pages *p, uint64_t head, uint32_t generation);
+/* Before a part of a folio leaves: its pages have descriptors of their own when this returns. May be repeated. -PF_ERUNSPACE. */
+int page_detail(struct pages *p, uint64_t pfn);
 /* Pages [pfn, + n) of a folio that the caller holds leave the file; ORPHAN too if no page of it is a member any more. */
 void page_release_part(struct pages *p, uint64_t head, uint64_t pfn, uint64_t n);
 /* Pushes or splits `head` if it is due; anybody may call it at any time. Section. */

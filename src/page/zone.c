@@ -57,18 +57,18 @@ void page_build(struct pages *p)
 	hbitmap_fill(&p->by_class[PAGE_CLASSES - 1]);
 }
 
-static int build_filled(struct pages *p, uint64_t block)
+static int build_filled(struct pages *p, uint64_t block, unsigned order)
 {
-	int rc;
+	int rc = 0;
 
-	if (hbitmap_test(&p->filled, block))
-		return 0;
-	rc = alloc_fill(p, block);
-	if (rc == 0) {
-		hbitmap_set(&p->filled, block);
-		index_begin(p, block);
+	if (!hbitmap_test(&p->filled, block)) {
+		rc = alloc_fill(p, block);
+		if (rc == 0)
+			alloc_mark_filled(p, block);
 	}
-	return rc;
+	if (rc == 0 && load_relaxed(&p->class[block]) == PAGE_CLASSES - 1)
+		index_begin(p, block);
+	return rc == 0 && order < BLOCK_ORDER ? alloc_detail(p, block) : rc;
 }
 
 int page_build_used(struct pages *p, uint64_t pfn, uint64_t n, unsigned order, uint32_t ino,
@@ -81,7 +81,7 @@ int page_build_used(struct pages *p, uint64_t pfn, uint64_t n, unsigned order, u
 
 		while (o && ((pfn & ((1ull << o) - 1)) || pfn + (1ull << o) > end))
 			o--;
-		rc = build_filled(p, page_block(p, pfn));
+		rc = build_filled(p, page_block(p, pfn), o);
 		if (rc < 0)
 			return rc;
 		page = page_at(p, pfn);
@@ -96,10 +96,11 @@ int page_build_used(struct pages *p, uint64_t pfn, uint64_t n, unsigned order, u
 	return 0;
 }
 
-/* Those that were not filled are as page_build() left them: wholly free. */
+/* Those that nothing was put into are as page_build() left them: wholly free. */
 void page_build_end(struct pages *p)
 {
 	for (uint64_t b = hbitmap_next(&p->filled, 0); b < p->blocks;
 	     b = hbitmap_next(&p->filled, b + 1))
-		index_end(p, b);
+		if (load_relaxed(&p->class[b]) != PAGE_CLASSES - 1)
+			index_end(p, b);
 }

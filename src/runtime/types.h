@@ -23,7 +23,7 @@
 #include "base/bits.h"
 
 #define RT_MAGIC   0x31306e757264666eull
-#define RT_VERSION 1u
+#define RT_VERSION 2u
 #define RT_SLOTS   2048u
 #define RT_CHUNK   4096u
 #define RT_ROWS    31u /* per chunk, 128 bytes each */
