@@ -7,7 +7,7 @@
 
 static bool enough(void)
 {
-	return !test_time_left(1);
+	return !test_time_left(0.8);
 }
 
 int main(void)
@@ -16,7 +16,7 @@ int main(void)
 
 	test_dir();
 	chance.state = test_seed();
-	power_each(&chance, 64, 60);
+	power_each(&chance, 64, 60, test_seconds() > 5);
 	power_pairs(&chance, 64, 60, enough);
 	power_print();
 	must(power_counts.distinct > 2000);

@@ -124,9 +124,19 @@ static void flush(const void *at, size_t length)
 		add_event(&p.log, FLUSH, pool_offset(at), length);
 }
 
+/* The next transaction is in another lane, as another thread's would be: what is in this one stays. */
+static void change_lane(void)
+{
+	static uint32_t lane;
+	struct rt_self *me = rt_self_get(p.pool->layout.rt);
+
+	store_relaxed(&me->row->lane, 1 + lane++ % (uint32_t)p.pool->layout.fs.super.lanes);
+}
+
 static void fence(void)
 {
 	add_event(&p.log, FENCE, 0, 0);
+	change_lane();
 }
 
 static const struct media_recorder recorder = {store, flush, fence};

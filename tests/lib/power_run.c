@@ -88,38 +88,58 @@ static void do_now(pf_pool *pool, struct op op)
 	op_run(pool, &op);
 }
 
-/* A few of everything, and what a start state has beside that: 0 nothing, 1 a directory that is about to be split, 2 files with trees of nodes. */
+static void do_some(pf_pool *pool, const struct op *ops, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		do_now(pool, ops[i]);
+}
+
+/* A few of everything. Among the first free nodes are some that are full of what they were before. */
+static const struct op first_ops[] = {
+	{.kind = OP_CREATE, .path = "file"},
+	{.kind = OP_WRITE, .path = "file", .length = 9000, .fill = 1},
+	{.kind = OP_CREATE, .path = "other"},
+	{.kind = OP_SYMLINK, .path = "used", .length = 1000},
+	{.kind = OP_SYMLINK, .path = "used too", .length = 1000},
+	{.kind = OP_SYMLINK, .path = "and used", .length = 1000},
+	{.kind = OP_SYMLINK, .path = "and too", .length = 1000},
+	{.kind = OP_WRITE, .path = "other", .length = 70000, .fill = 2},
+	{.kind = OP_TRUNCATE, .path = "other", .length = 5000},
+	{.kind = OP_MKDIR, .path = "dir"},
+	{.kind = OP_MKDIR, .path = "empty"},
+	{.kind = OP_CREATE, .path = "dir/in"},
+	{.kind = OP_SYMLINK, .path = "short", .length = 20},
+	{.kind = OP_SYMLINK, .path = "dir/long", .length = 500},
+	{.kind = OP_SETXATTR, .path = "file", .length = 100},
+	{.kind = OP_UNLINK, .path = "used"},
+	{.kind = OP_UNLINK, .path = "used too"},
+	{.kind = OP_UNLINK, .path = "and used"},
+	{.kind = OP_UNLINK, .path = "and too"},
+};
+
+/* Files with nodes below the root. */
+static const struct op tree_ops[] = {
+	{.kind = OP_WRITE, .path = "file", .offset = 100000, .length = 30000, .fill = 3},
+	{.kind = OP_WRITE, .path = "file", .offset = 6000000, .length = 1, .fill = 3},
+	{.kind = OP_ALLOCATE_KEEP, .path = "other", .offset = 8192, .length = 300000},
+	{.kind = OP_PUNCH, .path = "file", .offset = 4096, .length = 8192},
+};
+
+#define FULL_BUCKET 62u
+#define STATES      3u
+
+/* 0: these; 1: and so many names that no more goes into the directories' buckets; 2: and files with trees. */
 static void start_state(pf_pool *pool, unsigned state)
 {
-	do_now(pool, (struct op){.kind = OP_CREATE, .path = "file"});
-	do_now(pool, (struct op){.kind = OP_WRITE, .path = "file", .length = 9000, .fill = 1});
-	do_now(pool, (struct op){.kind = OP_CREATE, .path = "other"});
-	do_now(pool, (struct op){.kind = OP_WRITE, .path = "other", .length = 70000, .fill = 2});
-	do_now(pool, (struct op){.kind = OP_TRUNCATE, .path = "other", .length = 5000});
-	do_now(pool, (struct op){.kind = OP_MKDIR, .path = "dir"});
-	do_now(pool, (struct op){.kind = OP_MKDIR, .path = "empty"});
-	do_now(pool, (struct op){.kind = OP_CREATE, .path = "dir/in"});
-	do_now(pool, (struct op){.kind = OP_SYMLINK, .path = "short", .length = 20});
-	do_now(pool, (struct op){.kind = OP_SYMLINK, .path = "dir/long", .length = 500});
-	do_now(pool, (struct op){.kind = OP_SETXATTR, .path = "file", .length = 100});
-	for (unsigned i = 0; state == 1 && i < 61; i++) {
+	do_some(pool, first_ops, ARRAY_SIZE(first_ops));
+	for (unsigned i = 0; state == 1 && i < FULL_BUCKET - 5; i++) {
 		struct op op = {.kind = OP_CREATE};
 
-		sprintf(op.path, "%s%u", i < 55 ? "n" : "dir/n", i);
+		sprintf(op.path, "n%u", i);
 		do_now(pool, op);
 	}
-	if (state != 2)
-		return;
-	do_now(pool, (struct op){.kind = OP_WRITE,
-				 .path = "file",
-				 .offset = 100000,
-				 .length = 30000,
-				 .fill = 3});
-	do_now(pool, (struct op){.kind = OP_ALLOCATE_KEEP,
-				 .path = "other",
-				 .offset = 8192,
-				 .length = 300000});
-	do_now(pool, (struct op){.kind = OP_PUNCH, .path = "file", .offset = 4096, .length = 8192});
+	if (state == 2)
+		do_some(pool, tree_ops, ARRAY_SIZE(tree_ops));
 }
 
 static const struct op alone[] = {
@@ -146,8 +166,9 @@ static const struct op alone[] = {
 	{.kind = OP_WRITE, .path = "other", .offset = 20000, .length = 100, .fill = 8},
 	{.kind = OP_WRITE, .path = "file", .offset = 60000, .length = 9000, .fill = 8},
 	{.kind = OP_WRITE, .path = "dir/in", .offset = 3000000, .length = 1, .fill = 8},
-	{.kind = OP_APPEND, .path = "file", .offset = 9000, .length = 200, .fill = 9},
-	{.kind = OP_APPEND, .path = "other", .offset = 5000, .length = 5000, .fill = 9},
+	{.kind = OP_APPEND, .path = "file", .length = 200, .fill = 9},
+	{.kind = OP_APPEND, .path = "file", .length = 70000, .fill = 9},
+	{.kind = OP_APPEND, .path = "other", .length = 5000, .fill = 9},
 	{.kind = OP_TRUNCATE, .path = "file", .length = 0},
 	{.kind = OP_TRUNCATE, .path = "file", .length = 5000},
 	{.kind = OP_TRUNCATE, .path = "other", .length = 9000},
@@ -162,18 +183,21 @@ static const struct op alone[] = {
 	{.kind = OP_REMOVEXATTR, .path = "file"},
 };
 
-void power_each(struct test_random *chance, unsigned bound, unsigned samples)
+void power_each(struct test_random *chance, unsigned bound, unsigned samples, bool all_states)
 {
-	for (unsigned state = 0; state < 3; state++)
-		for (size_t i = 0; i < ARRAY_SIZE(alone); i++) {
-			pf_pool *pool = new_pool();
+	unsigned by_chance = (unsigned)test_below(chance, STATES);
 
+	for (unsigned state = 0; state < STATES; state++)
+		for (size_t i = 0; i < ARRAY_SIZE(alone); i++) {
+			pf_pool *pool;
+
+			if (!all_states && (i + by_chance) % STATES != state)
+				continue;
+			pool = new_pool();
 			start_state(pool, state);
 			power_begin(pool);
 			round_.count = 1;
 			round_.op[0] = alone[i];
-			if (round_.op[0].kind == OP_APPEND)
-				round_.op[0].offset = 0;
 			record_and_cut(pool, chance, bound, samples);
 			end_pool(pool);
 		}
@@ -188,7 +212,7 @@ static bool nearly_full(pf_pool *pool)
 
 	for (unsigned i = 0; i < now_.names; i++)
 		names += now_.name[i].name != NULL;
-	return names > 120 || info.pages_free < info.pages_total / 2;
+	return names > 150 || info.pages_free < info.pages_total / 2;
 }
 
 void power_pairs(struct test_random *chance, unsigned bound, unsigned samples, bool (*enough)(void))
@@ -196,14 +220,15 @@ void power_pairs(struct test_random *chance, unsigned bound, unsigned samples, b
 	while (!enough()) {
 		pf_pool *pool = new_pool();
 
-		start_state(pool, (unsigned)test_below(chance, 3));
+		start_state(pool, (unsigned)test_below(chance, STATES));
 		power_begin(pool);
 		for (unsigned n = 0; n < 60 && !enough() && !nearly_full(pool); n++) {
 			struct tree middle, tree = now_;
 
 			round_.count = OPS_MAX;
 			for (unsigned i = 0; i < OPS_MAX; i++) {
-				op_random(&round_.op[i], &tree, chance, 40000);
+				op_random(&round_.op[i], &tree, chance,
+					  test_below(chance, 8) ? 40000 : 150000);
 				op_model(&round_.op[i], &tree, &middle);
 			}
 			record_and_cut(pool, chance, bound, samples);

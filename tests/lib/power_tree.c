@@ -691,7 +691,7 @@ static bool fill_in(struct op *op, const struct tree *tree, struct test_random *
 	}
 	random_bytes(op, node->size, chance, bytes);
 	if (op->kind == OP_APPEND)
-		op->offset = node->size;
+		op->offset = 0;
 	if (op->kind == OP_APPEND && node->size + op->length > 2 * bytes)
 		return false;
 	if (op->kind == OP_TRUNCATE)
