@@ -36,7 +36,6 @@ move_flush
 zero_flush
 write_flush
 write_fence
-use_flush
 '
 
 if grep -q 'steps=true' "$PF_BUILD_DIR/configured-for" 2>/dev/null; then
@@ -50,7 +49,7 @@ trap 'exit 1' HUP INT TERM
 export PF_TEST_SECONDS="${PF_POWER_SECONDS:-10}"
 
 # Every safeguard that is named in this way is in the list.
-for name in $(grep -rhoE --include='*.c' 'broken\(PF_BREAK_[A-Z_]+' src | sed 's/.*PF_BREAK_//' | tr A-Z a-z | sort -u); do
+for name in $(grep -rhoE 'broken\(PF_BREAK_[A-Z_]+' src | sed 's/.*PF_BREAK_//' | tr A-Z a-z | sort -u); do
 	echo "$names" | grep -qx "$name" || { echo "$name is not in the list"; exit 1; }
 done
 
@@ -67,7 +66,7 @@ run_test()
 build_test()
 {
 	option=PF_BREAK_$(echo "$1" | tr a-z A-Z)
-	file=$(cd "$PF_SOURCE_DIR" && grep -rl --include="*.c" "$option\\b" src | head -1)
+	file=$(cd "$PF_SOURCE_DIR" && grep -rl "$option\\b" src | head -1)
 	compile=$(grep -E -- "-c [^ ]*/$file\$" commands | head -1 | sed "s| -o [^ ]*| -o broken.o -D$option=1|")
 	link=$(grep -- "-o tests/fs_power " commands | sed 's|-o tests/fs_power |-o broken broken.o |')
 	[ -n "$compile" ] && [ -n "$link" ] && sh -c "$compile" && sh -c "$link"

@@ -68,9 +68,9 @@ run_test()
 failed=0
 meson setup "$build" -Dbuildtype=debug -Dchecks=true -Dsteps=true >"$build/log" 2>&1
 
-# Every safeguard that the sources can leave out is in the table.
+# Every safeguard that the sources can leave out is in the table, or is one against power cuts.
 for name in $(grep -rhoE 'PF_BREAK_[A-Z_]+' src | sed 's/PF_BREAK_//' | tr A-Z a-z | sort -u); do
-	echo "$table" | grep -q "^$name:" || { echo "$name: no test is named for it"; failed=1; }
+	echo "$table" | grep -q "^$name:" || grep -qx "$name" tests/power_safeguards_torture.sh || { echo "$name: no test is named for it"; failed=1; }
 done
 for test in $(echo "$table" | sed -n 's/.*://p' | sort -u); do
 	build_test "" "$test"

@@ -1,5 +1,5 @@
 /*
- * Safeguards that a build leaves out, for tests that must then fail: with -Dbreak=NAME, broken(PF_BREAK_NAME) is 1, and 0 in every other build. A constant: what it guards costs nothing.
+ * Safeguards that a build leaves out, for tests that must then fail: with -Dbreak=NAME, broken(PF_BREAK_...) is 1, and 0 in every other build. A constant: what it guards costs nothing.
  */
 #ifndef BASE_BROKEN_H
 #define BASE_BROKEN_H

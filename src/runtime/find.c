@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/broken.h"
 #include "base/err.h"
 #include "base/sys.h"
 #include "dev/media.h"
@@ -101,7 +100,6 @@ void attach_write_use(struct rt *rt, struct use_format use)
 	media_begin(rt->dev);
 	media_bytes(rt->dev, at, &use, sizeof use);
 	media_end(rt->dev);
-	if (!broken(PF_BREAK_USE_FLUSH))
-		dev_persist(rt->dev, at, sizeof use);
+	dev_persist(rt->dev, at, sizeof use);
 	dev_drain(rt->dev);
 }
