@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -173,11 +174,48 @@ json_t *json_text(const char *text)
 	return json;
 }
 
+#define PATIENCE 500000000u /* ns before it is told what takes so long */
+
+struct opening {
+	const char *path;
+	uint64_t begin; /* CLOCK_MONOTONIC ns */
+	bool told;
+};
+
+static uint64_t mono_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* One line, written over and over. */
+static void tell_progress(void *arg, const char *what, uint64_t done, uint64_t total)
+{
+	struct opening *o = arg;
+
+	if (mono_now() - o->begin < PATIENCE)
+		return;
+	o->told = true;
+	fprintf(stderr, "\r%s: opening: %s, %lu of %lu (%lu %%)\033[K", o->path, what,
+		(unsigned long)done, (unsigned long)total,
+		(unsigned long)(total ? done * 100 / total : 0));
+}
+
 pf_pool *open_pool(const char *path, unsigned flags)
 {
+	struct opening o = {.path = path, .begin = mono_now()};
 	pf_pool *pool;
+	int rc;
 
-	if (pf_pool_open(path, flags, &pool) < 0) {
+	if (isatty(STDERR_FILENO))
+		pf_on_progress(tell_progress, &o);
+	rc = pf_pool_open(path, flags, &pool);
+	pf_on_progress(NULL, NULL);
+	if (o.told)
+		fputc('\n', stderr);
+	if (rc < 0) {
 		complain_pf(path);
 		return NULL;
 	}

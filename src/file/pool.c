@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/progress.h"
 #include "base/sys.h"
 #include "file/caller.h"
 #include "file/service.h"
@@ -184,6 +185,7 @@ static int finish_leftovers(struct layout *l, struct rt_self *me)
 
 	for (uint32_t ino = fs_next_unfinished(&l->fs, 1); ino && rc == 0;
 	     ino = fs_next_unfinished(&l->fs, ino + 1)) {
+		progress("what a kill left", ino, fs_inodes_high(&l->fs));
 		rc = layout_lock(me, l, ino); /* finishes it */
 		if (rc == 0)
 			layout_unlock(me, l, ino);

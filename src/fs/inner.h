@@ -125,6 +125,7 @@ struct walk {
 	const uint8_t *meta;
 	struct report *report;
 	uint32_t high;          /* of the counters */
+	uint32_t at;            /* the inode that is looked at */
 	struct walk_late *late; /* sorted by offset, each once; freed at the end */
 	size_t late_count;
 	uint64_t *nodes_seen, *pages_seen; /* bitmaps */

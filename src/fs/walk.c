@@ -8,9 +8,12 @@
 
 #include "base/crc.h"
 #include "base/err.h"
+#include "base/progress.h"
 #include "base/sys.h"
 #include "format/xattr_format.h"
 #include "fs/inner.h"
+
+#define PROGRESS_INODES 1024u /* between looks at the time */
 
 /* Where in which file the walk is. */
 struct place {
@@ -184,6 +187,8 @@ static void walk_node(struct walk *w, struct place *at, uint64_t index, uint64_t
 
 	if (!inner_walk_node(w, at->ino, node))
 		return;
+	if (level)
+		progress("inodes", w->at, w->high);
 	entry = (const _Atomic uint64_t *)(w->meta + w->super->nodes_offset + node * PAGE_BYTES);
 	for (unsigned i = 0; i < NODE_ENTRIES && w->rc == 0; i++)
 		if (inner_walk_word(w, &entry[i]))
@@ -425,10 +430,17 @@ void inner_walk(struct walk *w)
 {
 	read_high(w);
 	walk_unused(w);
-	for (uint32_t ino = 1; ino < w->high && w->rc == 0; ino++)
+	for (uint32_t ino = 1; ino < w->high && w->rc == 0; ino++) {
+		w->at = ino;
+		if (ino % PROGRESS_INODES == 0)
+			progress("inodes", ino, w->high);
 		walk_inode(w, ino);
-	for (uint32_t ino = 1; ino < w->high && w->rc == 0; ino++)
+	}
+	for (uint32_t ino = 1; ino < w->high && w->rc == 0; ino++) {
+		if (ino % PROGRESS_INODES == 0)
+			progress("directories", ino, w->high);
 		walk_directory(w, ino);
+	}
 	if (w->rc == 0)
 		inner_walk_links(w);
 }

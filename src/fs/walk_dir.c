@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/err.h"
+#include "base/progress.h"
 #include "base/sys.h"
 #include "fs/inner.h"
 
@@ -178,6 +179,7 @@ static void walk_table(struct at *at, uint64_t node, uint64_t first, unsigned de
 					   node * PAGE_BYTES);
 	unsigned n;
 
+	progress("directories", at->ino, at->w->high);
 	for (unsigned i = 0; i < NODE_ENTRIES; i += n) {
 		entry_t e = inner_walk_word(at->w, &slot[i]);
 

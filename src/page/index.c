@@ -37,6 +37,12 @@ static unsigned class_within_words(const uint64_t bits[8])
 
 unsigned index_class(const uint64_t bits[8])
 {
+	uint64_t any = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		any |= bits[i];
+	if (!any)
+		return 0;
 	for (unsigned order = BLOCK_ORDER; order >= 6; order--)
 		for (unsigned i = 0; i < 8; i += 1u << (order - 6))
 			if (words_full(bits, i, order))
