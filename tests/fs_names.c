@@ -4,6 +4,7 @@
  * reader without a lock sees all that stays, whoever changes the directory meanwhile.
  */
 /* test: suite=short timeout=120 */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -481,6 +482,133 @@ static void meanwhile(void)
 	must(t.looked > t.unsure && t.read);
 }
 
+/* ---- at each store --------------------------------------------------------------------------------------- */
+
+/* What a reader without a lock sees between any two stores of an operation: if it is sure, it is right. */
+static struct {
+	uint32_t dir, ino[300], swapped[2];
+	unsigned count; /* names that are there from now on */
+	unsigned long looked, sure;
+} watched;
+
+static size_t watched_name(unsigned n, char *name)
+{
+	return (size_t)
+		snprintf(name, 256, "%.*s%u", (int)(n % 7 == 0 ? 90 : n % 20),
+			 "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww"
+			 "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwww",
+			 n);
+}
+
+static uint32_t look_up(const char *name, size_t length, bool *sure)
+{
+	uint32_t igen, ino = fs_dir_lookup(&box.fs, watched.dir, name, length, &igen, sure);
+
+	watched.looked++;
+	watched.sure += *sure;
+	if (*sure && ino)
+		must_be(igen, fs_generation(&box.fs, ino));
+	return ino;
+}
+
+static void read_at_store(void)
+{
+	struct dir_name names[FS_DIR_READ];
+	uint64_t key = 0, last = 0;
+	unsigned seen = 0;
+	bool sure = true;
+
+	while (sure && key < 1ull << DIR_KEY_BITS) {
+		unsigned n = fs_dir_read(&box.fs, watched.dir, key, names, &key, &sure);
+
+		for (unsigned i = 0; sure && i < n; i++) {
+			must(names[i].key > last);
+			last = names[i].key;
+			seen += names[i].name[0] == 'w' || isdigit(names[i].name[0]);
+		}
+	}
+	if (sure)
+		must(seen == watched.count || seen == watched.count + 1);
+}
+
+static void look_at_store(const void *at, size_t length)
+{
+	char name[256];
+	uint32_t ino;
+	bool sure;
+
+	(void)at;
+	(void)length;
+	for (unsigned i = 0; i < 4 && watched.count; i++) {
+		unsigned n = (unsigned)test_below(&chance, watched.count);
+		size_t bytes = watched_name(n, name);
+
+		ino = look_up(name, bytes, &sure);
+		must(sure ? ino == watched.ino[n] : !ino);
+	}
+	for (unsigned i = 0; watched.swapped[1] && i < 2; i++) {
+		ino = look_up(i ? "swap b" : "swap a", 6, &sure);
+		must(!sure || ino == watched.swapped[0] || ino == watched.swapped[1]);
+	}
+	ino = look_up("never", 5, &sure);
+	must(!ino);
+	if (test_below(&chance, 16) == 0)
+		read_at_store();
+}
+
+static void nothing(const void *at, size_t length)
+{
+	(void)at;
+	(void)length;
+}
+
+static void no_fence(void)
+{
+}
+
+static void swap_watched(bool exchange, const char *from, const char *to)
+{
+	struct fs_rename r = {.from_dir = watched.dir,
+			      .to_dir = watched.dir,
+			      .from = from,
+			      .to = to,
+			      .from_length = strlen(from),
+			      .to_length = strlen(to),
+			      .exchange = exchange};
+
+	must_be(fs_rename(&box.fs, box.me, &r), 0);
+}
+
+static void at_each_store(void)
+{
+	static const struct media_recorder recorder = {look_at_store, nothing, no_fence};
+	char name[256];
+
+	watched.dir = box_make_inode(&box, ROOT_INO, "watched", S_IFDIR | 0700, NULL);
+	media_recorder = &recorder;
+	for (unsigned i = 0; i < ARRAY_SIZE(watched.ino); i++) {
+		watched_name(i, name);
+		watched.ino[i] = create(&box, watched.dir, name);
+		watched.count = i + 1;
+		if (i == 10) {
+			uint32_t a = create(&box, watched.dir, "swap a");
+
+			watched.swapped[0] = create(&box, watched.dir, "swap b");
+			watched.swapped[1] = a;
+		}
+		if (i % 8 != 7 || i < 10)
+			continue;
+		swap_watched(true, "swap a", "swap b");
+		create(&box, watched.dir, "temporary");
+		swap_watched(false, "temporary", "another");
+		remove_all(&box, watched.dir, "another");
+	}
+	media_recorder = NULL;
+	printf("%lu lookups at stores, %lu sure\n", watched.looked, watched.sure);
+	must(watched.sure && watched.sure < watched.looked);
+	box_check(&box);
+}
+
 int main(void)
 {
 	test_dir();
@@ -492,6 +620,7 @@ int main(void)
 	chosen(5, DIR_TIES, 0);
 	chosen(10, DIR_GRANULES - DIR_FIRST, DIR_DEPTH_MAX);
 	all_numbers();
+	at_each_store();
 	meanwhile();
 	box_check(&box);
 	box_end(&box);
