@@ -49,7 +49,9 @@ struct dirty {
 };
 
 static struct {
-	pf_pool *pool;
+	pf_pool *pool;              /* NULL: it is being closed */
+	const uint8_t *meta, *data; /* its mappings */
+	uint64_t meta_bytes, data_bytes;
 	uint64_t bytes, lines;
 	struct log log;
 	uint8_t *device; /* what is certain */
@@ -92,10 +94,10 @@ static uint64_t pool_offset(const void *address)
 {
 	const uint8_t *at = address;
 
-	if (at >= p.pool->meta && at < p.pool->meta + p.pool->meta_bytes)
-		return (uint64_t)(at - p.pool->meta);
-	if (at >= p.pool->data && at < p.pool->data + p.pool->data_bytes)
-		return (uint64_t)(at - p.pool->data) + p.pool->meta_bytes;
+	if (at >= p.meta && at < p.meta + p.meta_bytes)
+		return (uint64_t)(at - p.meta);
+	if (at >= p.data && at < p.data + p.data_bytes)
+		return (uint64_t)(at - p.data) + p.meta_bytes;
 	test_fail(__FILE__, __LINE__, "a store to %p, which is not media", address);
 }
 
@@ -128,8 +130,11 @@ static void flush(const void *at, size_t length)
 static void change_lane(void)
 {
 	static uint32_t lane;
-	struct rt_self *me = rt_self_get(p.pool->layout.rt);
+	struct rt_self *me;
 
+	if (!p.pool)
+		return;
+	me = rt_self_get(p.pool->layout.rt);
 	store_relaxed(&me->row->lane, 1 + lane++ % (uint32_t)p.pool->layout.fs.super.lanes);
 }
 
@@ -227,6 +232,10 @@ void power_begin(pf_pool *pool)
 	const struct super_format *super = &pool->layout.fs.super;
 
 	p.pool = pool;
+	p.meta = pool->meta;
+	p.data = pool->data;
+	p.meta_bytes = pool->meta_bytes;
+	p.data_bytes = pool->data_bytes;
 	must(pool->dev->persist != NULL);
 	p.bytes = super->data_offset + super->data_pages * PAGE_BYTES;
 	p.lines = p.bytes / LINE;
@@ -241,6 +250,12 @@ void power_begin(pf_pool *pool)
 	for (uint64_t i = 0; i < p.lines; i++)
 		p.hash += line_hash(i, p.device + i * LINE);
 	power_record();
+}
+
+void power_closing(void)
+{
+	power_record();
+	p.pool = NULL;
 }
 
 void power_done(void)
@@ -454,7 +469,7 @@ static void recover(const struct dirty *dirty, const struct event *events, unsig
 		wrong(dirty, marks, pf_message());
 	ask_judge(dirty, &p.box.fs, p.media, marks);
 	power_counts.results += insert(&results, result_hash());
-	if (!p.depth && test_below(p.chance, FULL) == 0)
+	if (!p.depth && test_below(p.chance, p.pool ? FULL : 5) == 0)
 		open_as_pool(dirty, marks);
 	if (!p.depth && p.recovery.count > 3 && test_below(p.chance, FULL / 10) == 0)
 		cut_recovery(dirty, events, marks, hash);

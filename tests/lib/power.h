@@ -34,6 +34,8 @@ void power_end(void);
 void power_cuts(struct test_random *chance, unsigned bound, unsigned samples, power_judge *judge,
 		void *arg);
 void power_record(void);
+/* What is recorded from now on is the end: closing the pool, which is not used afterwards. */
+void power_closing(void);
 /* Forgets the pool. */
 void power_done(void);
 

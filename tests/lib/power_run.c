@@ -70,11 +70,18 @@ static pf_pool *new_pool(void)
 	return pool_open(path);
 }
 
-static void end_pool(pf_pool *pool)
+/* Closing it changes nothing of the tree. */
+static void end_pool(pf_pool *pool, struct test_random *chance, unsigned bound, unsigned samples)
 {
-	power_done();
+	power_end();
 	pool_check(pool, "the operations");
+	round_.count = 0;
+	round_.tree[0] = now_;
+	power_closing();
 	OK(pf_pool_close(pool));
+	power_end();
+	power_cuts(chance, bound, samples, judge, &round_);
+	power_done();
 	must(unlink(test_path("power")) == 0);
 }
 
@@ -199,7 +206,7 @@ void power_each(struct test_random *chance, unsigned bound, unsigned samples, bo
 			round_.count = 1;
 			round_.op[0] = alone[i];
 			record_and_cut(pool, chance, bound, samples);
-			end_pool(pool);
+			end_pool(pool, chance, bound, samples);
 		}
 }
 
@@ -233,7 +240,7 @@ void power_pairs(struct test_random *chance, unsigned bound, unsigned samples, b
 			}
 			record_and_cut(pool, chance, bound, samples);
 		}
-		end_pool(pool);
+		end_pool(pool, chance, bound, samples);
 	}
 	tree_end();
 }
