@@ -8,11 +8,16 @@
 
 #include "pool.h"
 
-#define STABLE 3000u   /* names that stay */
-#define FILES  8u      /* that all names lead to */
-#define LARGE  100000u /* names, in the end */
-#define PROCS  2u      /* that change the directory */
-#define COMING 6000u   /* names of each of these */
+#define STABLE 3000u /* names that stay */
+#define FILES  8u    /* that all names lead to */
+#ifdef PF_CHECKS
+#define LARGE \
+	10000u /* names, in the end: these builds guard the metadata, at a system call for each change */
+#else
+#define LARGE 100000u
+#endif
+#define PROCS  2u    /* that change the directory */
+#define COMING 6000u /* names of each of these */
 
 static const char *path;
 static pf_pool *pool;
@@ -166,7 +171,7 @@ static void remove_inside_pass(unsigned count)
 
 static void alone(void)
 {
-	unsigned large = test_seconds() < 3 ? LARGE / 10 : LARGE;
+	unsigned large = LARGE;
 	struct pass p;
 	pf_file *d;
 	uint64_t cursor = 0;

@@ -450,6 +450,7 @@ static unsigned long rounds(unsigned processes, unsigned calls, double seconds, 
 	pool_empty(pool, "hammered");
 	OK(pf_pool_close(pool));
 	must_be(pf_fsck(path, NULL, NULL), 0);
+	must(unlink(path) == 0);
 	return done;
 }
 
