@@ -101,8 +101,12 @@ static int repair(struct rt_self *me, struct layout *l, uint32_t ino)
 	store_release(&state->opens, fs_count_opens(&l->fs, ino));
 	fs_note_use(&l->fs, ino);
 	fs_dir_end(&l->fs, ino);
-	store_release(&state->unsettled, 0);
-	return 0;
+	if (load_relaxed(&state->opens) == 0 && fs_is_settled(&l->fs, ino) &&
+	    fs_is_file(&l->fs, ino))
+		rc = layout_trim(me, l, ino);
+	if (rc == 0)
+		store_release(&state->unsettled, 0);
+	return rc;
 }
 
 static int cannot_settle(const char *what)

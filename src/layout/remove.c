@@ -426,15 +426,18 @@ int layout_punch(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t of
 
 int layout_trim(struct rt_self *me, struct layout *l, uint32_t ino)
 {
+	uint64_t first = div_up(fs_size(&l->fs, ino), PAGE_BYTES);
 	struct inode_attr attr;
 	int rc;
 
-	if (!past_end(l, ino, fs_size(&l->fs, ino)))
+	if (!past_end(l, ino, fs_size(&l->fs, ino)) ||
+	    dax_range_locked(me, &l->fs, ino, first, FILE_PAGES_MAX - 1))
 		return 0;
 	rc = fs_attr(&l->fs, ino, &attr);
 	if (rc < 0 || attr.flags & INODE_KEEPS)
 		return rc;
-	return remove_from(me, l, ino, div_up(attr.size, PAGE_BYTES), FILE_PAGES_MAX);
+	rc = remove_from(me, l, ino, first, FILE_PAGES_MAX);
+	return rc == -PF_ENOMETA ? 0 : rc;
 }
 
 void layout_trim_all(struct rt_self *me, struct layout *l)
