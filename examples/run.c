@@ -28,12 +28,11 @@
 
 #include "run_tree.h"
 
-#define MIB       (1ul << 20)
-#define WORKERS   5
-#define IO_BYTES  (32 * MIB) /* at most, see io_bytes */
-#define IO_BLOCK  (1 * MIB)
-#define KILL_NS   120000000L
-#define DISK_FILE "from-disk.buffer"
+#define MIB      (1ul << 20)
+#define WORKERS  5
+#define IO_BYTES (32 * MIB) /* at most, see io_bytes */
+#define IO_BLOCK (1 * MIB)
+#define KILL_NS  120000000L
 
 /* What the processes count together. */
 struct counts {
@@ -418,7 +417,7 @@ static void read_disk(struct io_uring *ring, int fd, const pf_pin *pin)
 	}
 }
 
-/* The pages are of a file that loses its name at once: the pin holds them. The io_uring ends before the pin, then no I/O is on its way. */
+/* The pages are of a file that never has a name. The io_uring ends before the pin, then no I/O is on its way. */
 static void disk_reader(pf_pool *pool)
 {
 	struct io_uring ring;
@@ -431,10 +430,9 @@ static void disk_reader(pf_pool *pool)
 		reader(pool);
 		return;
 	}
-	if (pf_open(pool, DISK_FILE, PF_O_RDWR | PF_O_CREATE, 0644, &file) == 0) {
+	if (pf_open(pool, "/", PF_O_RDWR | PF_O_TMPFILE, 0600, &file) == 0) {
 		if (pf_allocate(file, 0, io_bytes, 0) == 0 &&
 		    pf_pin_file(file, 0, io_bytes, PF_PIN_WRITE | PF_PIN_LONGTERM, &pin) == 0) {
-			pf_unlink(pool, DISK_FILE);
 			read_disk(&ring, fd, pin);
 			io_uring_queue_exit(&ring);
 			pf_unpin(pin);

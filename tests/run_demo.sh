@@ -31,9 +31,9 @@ says '10 files, 0.6 MiB, in 3 directories, and 2 symbolic links copied into the 
 says 'put back whole: 14 names, and compared'
 [ ! -e "$dir/scratch" ] || fail "the scratch file is left"
 
-
 # interrupted: it ends soon, says so, and leaves nothing either
-"$run" "$dir/tree" 100 "$dir/scratch" >"$dir/out" 2>"$dir/err" &
+: >"$dir/out" # what the last one said
+"$run" "$dir/tree" 100 "$dir/scratch" >>"$dir/out" 2>"$dir/err" &
 demo=$!
 children="$children $demo"
 until grep -q '^pool: ' "$dir/out"; do

@@ -118,6 +118,8 @@ static int replace_link(const struct place *place, const char *text)
 		free(directory);
 		return complain("no memory");
 	}
+	pf_unlink(place->pool,
+		  temporary); /* left by a process that had this number and was killed */
 	rc = pf_symlink(place->pool, text, temporary);
 	if (rc >= 0) {
 		rc = pf_rename(place->pool, temporary, place->path, 0);

@@ -6,20 +6,21 @@ umask 022
 expect 0 mkfs "$p" --size 64M
 mkdir "$h"
 
-# Name, type, mode, target of a link, size of a file, number of links, of everything below.
+# Name, type and mode, number of links, target of a link or size of a file, of everything below.
 host_tree()
 {
-	(cd "$1" && find . -mindepth 1 \( -type d -printf '%P d %m %n\n' \) -o \( -type l -printf '%P l %l %n\n' \) -o -printf '%P f %m %s %n\n' 2>/dev/null) | sort
+	(cd "$1" && find . -mindepth 1 \( -type d -printf '%P %M %n\n' \) -o \( -type l -printf '%P %M %n %l\n' \) -o -printf '%P %M %n %s\n' 2>/dev/null) | sort
 }
 
+# From "ls -lRa": names without spaces.
 pool_tree()
 {
-	pinfold ls -R --json "$1" 2>/dev/null | python3 -c 'import json, sys
-for f in json.load(sys.stdin)["files"]:
-    mode = f["mode"].lstrip("0") or "0"
-    if f["type"] == "directory": print(f["name"], "d", mode, f["nlink"])
-    elif f["type"] == "link": print(f["name"], "l", f["target"], f["nlink"])
-    else: print(f["name"], "f", mode, f["size"], f["nlink"])' | sort
+	pinfold ls -lRa "$1" 2>/dev/null | awk '
+	/^\/.*:$/ { directory = substr($0, 2, length($0) - 2); if (directory != "") directory = directory "/" }
+	NF >= 9 {
+		sub(/\/$/, "", $9)
+		print directory $9, $1, $2 (/^l/ ? " " $11 : /^-/ ? " " $5 : "")
+	}' | sort
 }
 
 compare()
