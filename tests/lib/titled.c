@@ -20,6 +20,8 @@
 #define FILES    5u
 #define FILE_MAX 700u /* pages: some files have a folio of 2 MiB */
 #define HELD_MAX 4u
+#define DIRS     3u
+#define NAME     64
 #define POOL_MIB 24u
 #define CHECK    16u  /* kills between checks */
 #define EPOCH    400u /* kills between two empty pools */
@@ -296,6 +298,90 @@ static void look_around(struct worker *w)
 		OK(pf_reap(w->pool));
 }
 
+/* ---- directories: a shared tree of names that lead to the shared files, and to directories ------------ */
+
+/* What changing names may fail with when others change them too. */
+static bool names_went_well(long rc)
+{
+	static const int usual[] = {PF_EFILEEXISTS, PF_ENOTDIR,   PF_EISDIR,
+				    PF_ENOTEMPTY,   PF_ENOINODES, PF_ELOOP};
+
+	for (unsigned i = 0; i < sizeof usual / sizeof *usual; i++)
+		if (rc == -usual[i])
+			return false;
+	return went_well(rc);
+}
+
+/* "d1", or deep "d1/d0": a directory, if it is there. They move at their depth only, so that all can be reached. */
+static void some_directory(struct worker *w, char *name, bool deep)
+{
+	int n = snprintf(name, NAME, "d%u", below(w, DIRS));
+
+	if (deep)
+		snprintf(name + n, (size_t)(NAME - n), "/d%u", below(w, DIRS));
+}
+
+static void change_directories(struct worker *w)
+{
+	char name[NAME], other[NAME];
+	bool deep = below(w, 2);
+
+	some_directory(w, name, deep);
+	some_directory(w, other, deep);
+	switch (below(w, 5)) {
+	case 0:
+	case 1:
+		names_went_well(pf_mkdir(w->pool, name, 0700));
+		break;
+	case 2:
+		names_went_well(pf_rmdir(w->pool, name));
+		break;
+	case 3:
+		names_went_well(pf_rename(w->pool, name, other, 0));
+		break;
+	default:
+		names_went_well(pf_rename(w->pool, name, other, PF_RENAME_EXCHANGE));
+	}
+}
+
+/* A name in a directory for a shared file, which is read through it if it is still there. */
+static void link_shared(struct worker *w)
+{
+	unsigned file = below(w, FILES), index = below(w, 20);
+	char name[NAME];
+	pf_file *f;
+	ssize_t n;
+
+	some_directory(w, name, below(w, 2));
+	snprintf(name + strlen(name), NAME - strlen(name), "/file-%u", file);
+	if (below(w, 3) == 0)
+		names_went_well(pf_unlink(w->pool, name));
+	else if (below(w, 4) == 0)
+		names_went_well(pf_symlink(w->pool, below(w, 2) ? "../d0" : "/shared-0", name));
+	else
+		names_went_well(pf_link(w->pool, shared_name(file), name));
+	if (!names_went_well(pf_open(w->pool, name, PF_O_NOFOLLOW, 0, &f)))
+		return;
+	n = OK(pf_read(f, w->bytes, PAGE, index * PAGE));
+	if (n == (ssize_t)PAGE)
+		verify_page(w->bytes, file, index);
+	OK(pf_close(f));
+}
+
+static void read_directory(struct worker *w)
+{
+	struct pf_entry entry = {.cursor = 0};
+	char name[NAME];
+	pf_file *d;
+
+	some_directory(w, name, below(w, 2));
+	if (!names_went_well(pf_open(w->pool, name, PF_O_DIRECTORY, 0, &d)))
+		return;
+	while (OK(pf_readdir(d, entry.cursor, &entry)) == 1)
+		must(!strncmp(entry.name, "file-", 5) || *entry.name == 'd');
+	OK(pf_close(d));
+}
+
 static void open_again(struct worker *w)
 {
 	for (unsigned i = 0; i < HELD_MAX; i++) {
@@ -315,8 +401,10 @@ static void unlink_one(struct worker *w)
 static int work(void *arg)
 {
 	static void (*const calls[])(struct worker *) = {
-		publish,   publish, hold,  hold,     hold,      hold,        map_a_page,
-		read_some, shorten, punch, allocate, write_own, look_around, unlink_one,
+		publish,     publish,     hold,           hold,       hold,
+		hold,        map_a_page,  read_some,      shorten,    punch,
+		allocate,    write_own,   look_around,    unlink_one, change_directories,
+		link_shared, link_shared, read_directory,
 	};
 	struct worker *w = arg;
 
