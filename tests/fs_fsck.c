@@ -570,6 +570,17 @@ static void directory_disconnected(void)
 	forget_directory();
 }
 
+/* What is in it would have no way to it. */
+static void directory_removed(void)
+{
+	struct inode_format *inode = image_inode(&image, image.directory);
+
+	forget_directory();
+	inode->state ^= INODE_NAMED ^ INODE_UNNAMED;
+	inode->gid_nlink &= 0xffffffff;
+	image_seal_inode(&image, image.directory);
+}
+
 /* It is in itself. */
 static void directory_ring(void)
 {
@@ -1098,6 +1109,7 @@ static const struct {
 	CASE(directory_key, "name", "is said to be"),
 	CASE(directory_pages, "directory", "pages"),
 	CASE(directory_disconnected, "name", "has 0 names, not 1"),
+	CASE(directory_removed, "directory", "not empty"),
 	CASE(directory_ring, "name", "not below the root"),
 	CASE(old_generation, "name", "another one"),
 	CASE(bucket_owner, "directory", "another directory"),

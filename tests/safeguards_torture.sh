@@ -38,6 +38,7 @@ lane_no_takeover:interleavings
 no_epoch:interleavings
 no_recheck:interleavings
 no_reap_lock:interleavings
+dir_sequence:fs_names
 '
 
 if grep -q 'steps=true' "$PF_BUILD_DIR/configured-for" 2>/dev/null; then

@@ -228,6 +228,9 @@ void inner_walk_dir(struct walk *w, uint32_t ino, const struct inode_attr *attr)
 	if (at.entries != attr->size)
 		report_violation(w->report, "directory", "directory %u has %lu entries, not %lu",
 				 ino, (unsigned long)at.entries, (unsigned long)attr->size);
+	if (attr->state != INODE_NAMED && at.entries)
+		report_violation(w->report, "directory",
+				 "directory %u was removed and is not empty", ino);
 	if (attr->state == INODE_NAMED && attr->nlink != at.directories + 2)
 		report_violation(w->report, "directory",
 				 "directory %u has %lu directories, not %lu", ino,
