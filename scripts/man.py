@@ -106,7 +106,7 @@ def read_header(path):
         if re.match(r"[a-z].*\bpf_\w+\(", source) and not source.startswith("typedef"):
             text = without_marks(comment or "")
             if text.startswith("The same"):
-                text = "As %s(): the same" % [o.name for o in items if o.kind == FUNCTION][-1] + text[8:]
+                text = "As %s()," % [o.name for o in items if o.kind == FUNCTION][-1] + text[8:]
             items.append(Item(FUNCTION, source, text, section))
         else:
             items.append(Item(DEFINITION, (comment + "\n" if comment else "") + source, "", section))

@@ -6,7 +6,7 @@ set -eu
 export LC_ALL=C
 cd "$PF_SOURCE_DIR"
 
-names=$(cat README.md docs/*.md | grep -o '`[a-z_0-9]*()`' | tr -d '`()' | sort -u)
+names=$(cat README.md docs/*.md docs/*/*.md | grep -o '`[a-z_0-9]*()`' | tr -d '`()' | sort -u)
 steps=$(sed -n 's/.*code: //p' models/*.pml | grep -o '[a-z]*_[a-z_]*' | sort -u)
 [ -n "$names" ] && [ -n "$steps" ]
 bad=0
@@ -14,8 +14,10 @@ for name in $names $steps; do
 	grep -rqE "(^|[^a-z_0-9])$name\(" src include || { echo "no such function: $name()"; bad=1; }
 done
 # Links to other files of ours.
-for link in $(cat README.md docs/*.md | grep -o '](\([a-z_/]*\.\(md\|h\|c\)\|LICENSE\))' | tr -d ']()' | sort -u); do
-	[ -f "$link" ] || [ -f "docs/$link" ] || { echo "no such file: $link"; bad=1; }
+for page in README.md docs/*.md docs/*/*.md; do
+	for link in $(grep -o '](\([a-z_/.]*\.\(md\|h\|c\)\|LICENSE\))' "$page" | tr -d ']()' | sort -u); do
+		[ -f "$(dirname "$page")/$link" ] || { echo "$page: no such file: $link"; bad=1; }
+	done
 done
 # Commands and options of the program.
 for command in $("$PINFOLD" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
