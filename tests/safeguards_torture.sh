@@ -24,7 +24,6 @@ scan_forgets:interleavings
 lane_clear_first:kill_steps
 node_no_record:fs_kill
 node_no_repair:fs_kill
-inode_bit_late:fs_kill
 no_revalidate:interleavings
 no_wait:interleavings
 leave_early:interleavings

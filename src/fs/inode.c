@@ -234,15 +234,10 @@ int fs_evict(struct fs *fs, struct rt_self *me, uint32_t ino)
 		rc = fs_attr(fs, ino, &attr);
 	if (rc < 0)
 		return rc;
-		/* The bit first: whoever finds it clear looks at the record too, and a kill in between leaves an inode that is evicted again. */
-#ifndef PF_BREAK_INODE_BIT_LATE
+	/* Whoever finds the bit clear looks at the record too, and a kill in between leaves an inode that is evicted again. */
 	inner_clear_bit(inner_inode_bits(fs), ino);
-#endif
 	step("fs: inode bit cleared");
 	commit_free(fs, me, ino, &attr);
 	step("fs: evicted");
-#ifdef PF_BREAK_INODE_BIT_LATE
-	inner_clear_bit(inner_inode_bits(fs), ino);
-#endif
 	return 0;
 }
