@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "box.h"
+#include "format/xattr_format.h"
 #include "test.h"
 
 static struct box box;
@@ -69,6 +70,7 @@ static void describe_names(char *text, uint32_t dir)
 static void describe_inode(char *text, uint32_t ino)
 {
 	char path[PF_PATH_MAX + 1];
+	struct xattr_page page;
 	struct inode_attr a;
 
 	must_be(fs_attr(&box.fs, ino, &a), 0);
@@ -78,6 +80,8 @@ static void describe_inode(char *text, uint32_t ino)
 		strcpy(path, "something whose name was given to another");
 	sprintf(end_of(text), "%.40s mode %o state %u links %u size %lu:", path, a.mode,
 		(unsigned)a.state, a.nlink, (unsigned long)a.size);
+	must_be(fs_xattr_read(&box.fs, ino, &page), 0);
+	sprintf(end_of(text), " attributes %u of %u bytes ", page.count, page.used);
 	if (S_ISDIR(a.mode))
 		describe_names(text, ino);
 	if (S_ISLNK(a.mode))
@@ -333,6 +337,33 @@ static void do_cut_inline(void)
 	cut(2, 2);
 }
 
+/* value NULL: they go. */
+static void set_attributes(const char *value)
+{
+	struct xattr_page page;
+
+	lock(file);
+	xattr_init(&page, file, fs_generation(&box.fs, file));
+	must(!value || xattr_add(&page, "user.name", value, strlen(value)));
+	must_be(fs_xattr_write(&box.fs, box.me, file, &page, false), 0);
+	unlock(file);
+}
+
+static void do_first_attributes(void)
+{
+	set_attributes("first");
+}
+
+static void do_other_attributes(void)
+{
+	set_attributes("another");
+}
+
+static void do_remove_attributes(void)
+{
+	set_attributes(NULL);
+}
+
 static void evicting(const char *name, uint32_t ino)
 {
 	struct inode_attr attr;
@@ -354,6 +385,13 @@ static void is_evicting(void)
 	cut(16, 1);
 	cut(1ul << 18, 1);
 	cut(512 * 3, 1);
+	evicting("file", file);
+	evicted = file;
+}
+
+static void is_evicting_attributes(void)
+{
+	do_first_attributes();
 	evicting("file", file);
 	evicted = file;
 }
@@ -435,6 +473,10 @@ static const struct operation {
 	{"part of a leaf", has_leaf, do_break_leaf, false, true},
 	{"remove inline", has_inline, do_cut_inline, false, true},
 	{"evict", is_evicting, do_evict, true, true},
+	{"first attributes", nothing, do_first_attributes, false, true},
+	{"other attributes", do_first_attributes, do_other_attributes, false, true},
+	{"no attributes", do_first_attributes, do_remove_attributes, false, true},
+	{"evict attributes", is_evicting_attributes, do_evict, true, true},
 	{"evict a directory", is_evicting_directory, do_evict, true, false},
 	{"evict a link", is_evicting_link, do_evict, true, false},
 };
