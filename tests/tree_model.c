@@ -267,6 +267,10 @@ static void make_setattr(struct tree_call *c)
 				      .gid = ids[below(5)],
 				      .atime_ns = 1000000000ull * below(2000000000) + below(1000),
 				      .mtime_ns = 1000000000ull * below(2000000000) + below(1000)};
+	if (run.caller) { /* who knows no others */
+		c->attr.uid = run.caller->uid;
+		c->attr.gid = run.caller->gid;
+	}
 	switch (below(6)) {
 	case 0:
 	case 1:

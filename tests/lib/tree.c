@@ -559,13 +559,15 @@ static long open_file(struct tree *t, const struct tree_call *c, struct tree_ans
 
 	if (c->flags & PF_O_TMPFILE)
 		return open_nameless(t, c);
+	t->joined = 0;
 	rc = tree_walk(t, c->caller, c->path,
 		       follow   ? TREE_FOLLOW
 		       : create ? TREE_PARENT
 				: TREE_NOFOLLOW,
 		       &w);
 	/* Linux looks at these in an order of its own, which has no meaning. */
-	a->either = create && (slash || w.slash || (w.node && S_ISLNK(w.node->mode)));
+	a->either = create && (slash || w.slash || (rc < 0 && t->joined) ||
+			       (w.node && S_ISLNK(w.node->mode)));
 	if (rc < 0)
 		return rc;
 	if (create && w.last == TREE_NAME && w.slash)
