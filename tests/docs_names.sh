@@ -19,6 +19,11 @@ for page in README.md docs/*.md docs/*/*.md; do
 		[ -f "$(dirname "$page")/$link" ] || { echo "$page: no such file: $link"; bad=1; }
 	done
 done
+# Sources that documents name, and the tests that docs/origin.md does.
+for file in $(cat README.md docs/*.md docs/*/*.md | grep -o '`src/[a-z_0-9/]*\.[ch]`' | tr -d '`' | sort -u) \
+	$(grep -o '`[a-z_]*\.\(c\|sh\)`' docs/origin.md | tr -d '`' | sed 's,^,tests/,' | sort -u); do
+	[ -f "$file" ] || { echo "no such file: $file"; bad=1; }
+done
 # Commands and options of the program.
 for command in $("$PINFOLD" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
 	row=$(grep "^| \`$command " docs/cli.md) || { echo "docs/cli.md lacks $command"; bad=1; }
