@@ -178,6 +178,7 @@ static void metadata(void)
 
 	change(&inode->crc, load_acquire(&inode->crc) ^ 1, "inode", "an inode's crc");
 	change(&inode->size, load_acquire(&inode->size) + 4096, "inode", "a file's size");
+	change(&inode->pages, load_acquire(&inode->pages) + (1 << 8), "map", "a file's pages");
 	change(opens, load_acquire(opens) + 1, "inode", "how often a file is open");
 	change(inner_inode_bits(&l->fs) + ino / 64,
 	       load_acquire(inner_inode_bits(&l->fs) + ino / 64) ^ 1ull << ino % 64, "inode",

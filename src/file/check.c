@@ -57,6 +57,20 @@ static void check_entry(struct layout *l, uint32_t ino, uint64_t index, struct r
 		check_page(l, ino, index, pfn, report);
 }
 
+/* Each of its pages, and how many they are. */
+static void check_map(struct layout *l, uint32_t ino, struct report *report)
+{
+	uint64_t pages = 0, i = 0;
+
+	while ((i = fs_next_entry(&l->fs, ino, i, FILE_PAGES_MAX)) < FILE_PAGES_MAX) {
+		check_entry(l, ino, i++, report);
+		pages++;
+	}
+	if (pages != fs_pages(&l->fs, ino))
+		report_violation(report, "map", "inode %u has %lu pages, not %lu", ino,
+				 (unsigned long)pages, (unsigned long)fs_pages(&l->fs, ino));
+}
+
 /* Under the inode's lock its record and its pages stay. A lock that a stopped process has says nothing about the file. */
 static void check_file(struct rt_self *me, struct layout *l, uint32_t ino, struct report *report)
 {
@@ -69,10 +83,8 @@ static void check_file(struct rt_self *me, struct layout *l, uint32_t ino, struc
 		report_violation(report, "inode", "inode %u: %s", ino, pf_message());
 	if (rc < 0)
 		return;
-	for (uint64_t i = fs_is_file(&l->fs, ino) ? fs_next_entry(&l->fs, ino, 0, FILE_PAGES_MAX)
-						  : FILE_PAGES_MAX;
-	     i < FILE_PAGES_MAX; i = fs_next_entry(&l->fs, ino, i + 1, FILE_PAGES_MAX))
-		check_entry(l, ino, i, report);
+	if (fs_is_file(&l->fs, ino))
+		check_map(l, ino, report);
 	layout_unlock(me, l, ino);
 }
 
