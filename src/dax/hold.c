@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "dax/dax.h"
 
+#define FETCHED                 4u /* lines of the first page */
 #define RETRIES_BEFORE_SETTLING 4u
 #define RETRIES                 10000000u /* each is a change by somebody else, unless the runtime is damaged */
 
@@ -17,6 +18,12 @@ static uint64_t pages_of(entry_t e, uint64_t pfn)
 	return entry_order(e) == BLOCK_ORDER ? BLOCK_PAGES - (pfn & (BLOCK_PAGES - 1)) : 1;
 }
 
+/* Always, but of what was found in a node that has been freed meanwhile. */
+static bool has_descriptor(struct pages *p, uint64_t pfn)
+{
+	return hbitmap_test(&p->filled, page_block(p, pfn));
+}
+
 /* The pages from `index` on that are contiguous in memory, by their entries: at most max pages and RT_FOLIOS folios. */
 static int look_up(struct fs *fs, struct pages *p, uint32_t ino, uint64_t index, uint64_t max,
 		   struct dax_run *run, bool any, unsigned *hint)
@@ -27,7 +34,9 @@ static int look_up(struct fs *fs, struct pages *p, uint32_t ino, uint64_t index,
 	run->pages = 0;
 	if (!wanted(e, any) || !page_in_zone(p, run->pfn))
 		return -PF_EHOLE;
-	*hint = entry_order(e);
+	if (unlikely(!has_descriptor(p, run->pfn)))
+		return -PF_EAGAIN;
+	*hint = MIN(entry_order(e), (unsigned)BLOCK_ORDER);
 	for (;;) {
 		uint64_t folio = 1ull << entry_order(e), next;
 
@@ -39,7 +48,8 @@ static int look_up(struct fs *fs, struct pages *p, uint32_t ino, uint64_t index,
 		if (!((run->pfn + run->pages) & (folio - 1)) && ++folios > RT_FOLIOS)
 			return 0;
 		e = fs_entry(fs, ino, index + run->pages, &next);
-		if (!wanted(e, any) || next != run->pfn + run->pages)
+		if (!wanted(e, any) || next != run->pfn + run->pages || !page_in_zone(p, next) ||
+		    (next % BLOCK_PAGES == 0 && !has_descriptor(p, next)))
 			return 0;
 	}
 }
@@ -102,6 +112,14 @@ static bool still_there(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_
 	return all_there(fs, ino, index, run, any);
 }
 
+/* The descriptor, and the first bytes, which are wanted next: their translations and lines are fetched at the same time. */
+static void fetch(const struct pages *p, uint64_t pfn, unsigned hint)
+{
+	__builtin_prefetch(page_at(p, align_down(pfn, 1ull << hint)), 1);
+	for (unsigned line = 0; line < FETCHED; line++)
+		__builtin_prefetch((const uint8_t *)page_address(p, pfn) + 64ul * line);
+}
+
 static int try_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino,
 		    uint64_t index, uint64_t max, _Atomic uint64_t *account, struct dax_run *run,
 		    bool any)
@@ -111,6 +129,7 @@ static int try_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t
 
 	if (rc < 0)
 		return rc;
+	fetch(p, run->pfn, hint);
 	rt_enter(me, run->pfn, run->pages);
 	rc = count_up(me, p, run, hint);
 	if (likely(rc == 0)) {
