@@ -149,9 +149,10 @@ int fs_build(struct fs *fs, struct rt_self *me,
 		rc = inner_fill_states(fs, 0, fs_inodes_high(fs));
 	if (rc == 0) {
 		set_bits(fs, &w);
-		note_moves(fs);
+		if (w.moved)
+			note_moves(fs);
 	}
-	fs->left = (struct fs_left){.unfinished = w.unfinished, .past_end = w.past_end};
+	fs->left = (struct fs_left){.unfinished = w.unfinished || w.moved, .past_end = w.past_end};
 	inner_walk_end(&w);
 	return rc;
 }

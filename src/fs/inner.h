@@ -131,6 +131,7 @@ struct walk {
 	uint64_t *nodes_seen, *pages_seen; /* bitmaps */
 	struct walk_known *known;          /* of each inode */
 	bool unfinished, past_end;         /* there are such: see fs.h */
+	bool moved; /* a file has a tree, and inline entries that were moved into it */
 	int (*used)(void *arg, uint64_t pfn, uint64_t pages, unsigned order, uint32_t ino,
 		    uint32_t igen, uint64_t index);
 	void *arg;

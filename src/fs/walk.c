@@ -238,6 +238,7 @@ static void walk_map(struct walk *w, uint32_t ino, const struct inode_attr *attr
 
 	for (unsigned i = 0; i < INLINE_ENTRIES; i++)
 		if (inner_walk_word(w, &inode->inlined[i])) {
+			w->moved |= root != 0;
 			if (root && !is_moved(w, root))
 				report_violation(w->report, "map",
 						 "inode %u has a tree and page %u beside it", ino,
@@ -358,7 +359,7 @@ static void note(struct walk *w, uint32_t ino, const struct inode_attr *attr)
 					    .state = (uint8_t)attr->state,
 					    .type = (uint8_t)((attr->mode & S_IFMT) >> 12)};
 	w->unfinished |= attr->state == INODE_UNNAMED || attr->state == INODE_EVICTING ||
-			 attr->flags & INODE_SHRINKING;
+			 attr->flags & INODE_BUSY;
 }
 
 /* But what is in a directory: that is looked at when all inodes are known. */

@@ -108,18 +108,34 @@ static void check_unique(struct at *at, struct seen *seen, const struct dir_name
 	seen->granule[seen->count++] = granule;
 }
 
+/* What its names lead to is elsewhere: asked for all at once. */
+static void prefetch(const struct at *at, const struct dir_page *page)
+{
+	for (uint64_t heads = load_relaxed(&page->heads) & ~3ull; heads; heads &= heads - 1) {
+		unsigned g = (unsigned)__builtin_ctzll(heads);
+		uint32_t ino = (uint32_t)load_relaxed(&page->entry[g - DIR_FIRST].what);
+
+		if (ino < at->w->high)
+			__builtin_prefetch(&at->w->known[ino], 1);
+	}
+}
+
 static void walk_bucket(struct at *at, uint64_t node, uint64_t first, unsigned open)
 {
 	_Alignas(64) uint64_t copy[NODE_ENTRIES];
 	const struct dir_page *page = inner_walk_page(at->w, node, copy);
 	uint64_t heads = load_relaxed(&page->heads), used = (1ull << DIR_FIRST) - 1;
-	struct seen seen = {.page = page};
+	struct seen seen;
 	struct dir_name name;
 
 	if (load_relaxed(&page->owner) != (at->ino | (uint64_t)at->attr->generation << 32)) {
 		complain(at, "the bucket is of another directory", first);
 		return;
 	}
+	prefetch(at, page);
+	seen.page = page;
+	seen.count = 0;
+	memset(seen.prints, 0, sizeof seen.prints);
 	for (; heads; heads &= heads - 1) {
 		unsigned g = (unsigned)__builtin_ctzll(heads);
 
