@@ -265,7 +265,7 @@ int fs_prune(struct fs *fs, struct rt_self *me, uint32_t ino, uint64_t index);
 /* Frees the nodes of a file that has no leaves. Inode lock. Errors of rt_lock(). */
 int fs_map_free(struct fs *fs, struct rt_self *me, uint32_t ino);
 /* Frees all nodes of an EVICTING inode that has no leaves left, then the inode itself (state FREE). Killed in
- * between, it is done again. Inode lock; a word of the inode bitmap changes by an atomic and, without the names lock. Errors: of
+ * between, it is done again. Inode lock; a word of the inode bitmap changes by an atomic and. Errors: of
  * rt_lock(), -PF_ECORRUPT; what has not been freed then stays for another call. */
 int fs_evict(struct fs *fs, struct rt_self *me, uint32_t ino);
 /* Settles a dead row's node record: a node that no map refers to is given back. Under the lock of record.ino.
@@ -274,7 +274,7 @@ int fs_node_resolve(struct fs *fs, struct rt_self *me, struct rt_row *row);
 
 /* ---- checking ------------------------------------------------------------------------------------ */
 
-/* Media only: superblocks, use record, counters, lanes, inodes, chains, maps, pages in two places. `base` is the whole image or its first
+/* Media only: superblocks, use record, counters, lanes, inodes, directories and their names, links, attributes, maps, pages in two places. `base` is the whole image or its first
  * `length` bytes, mapped for reading. Changes nothing; ends on every input. */
 void fs_check_media(const void *base, uint64_t length, struct report *report);
 /* The runtime's part against the media, at rest for what is locked: node bitmap, inode bitmap, open counts (against handle records); and the names that inodes

@@ -1,6 +1,6 @@
 /*
  * Every record of the media, looked at once: when a new runtime is built, and by fsck. Ends on every input: each inode, node and page is
- * entered at most once, chains are as long as there are inodes at most.
+ * entered at most once, and of the way from a directory to the root each part.
  */
 #include <stdlib.h>
 #include <string.h>
