@@ -112,8 +112,15 @@ static void change_file(struct worker *w, pf_file *file, unsigned id)
 {
 	uint64_t offset = test_below(&w->chance, 3u << 20), length = some_length(w);
 	enum pf_policy policy = (enum pf_policy)test_below(&w->chance, 3);
+	struct pf_stat stat;
 
-	switch (test_below(&w->chance, 5)) {
+	switch (test_below(&w->chance, 8)) {
+	case 5:
+	case 6:
+	case 7: /* in order, so that it grows ahead of its end */
+		if (pf_stat(file, &stat) == 0 && stat.size < 3u << 20)
+			offset = stat.size;
+		__attribute__((fallthrough));
 	case 0:
 	case 1:
 		pattern_fill(w->bytes, length, id, offset);
@@ -126,7 +133,7 @@ static void change_file(struct worker *w, pf_file *file, unsigned id)
 		ALLOW(pf_punch(file, offset, length, policy, 5));
 		break;
 	default:
-		ALLOW(pf_allocate(file, offset, length, 0));
+		ALLOW(pf_allocate(file, offset, length, (unsigned)test_below(&w->chance, 4)));
 	}
 }
 
