@@ -33,6 +33,14 @@ static uint64_t pick_inodes(uint64_t bytes, uint64_t wanted)
 	return MIN(MAX(bytes >> 18, INODES_MIN), 1ull << 20);
 }
 
+/* A file of more than 64 KiB takes one or two, a directory one for some dozens of names. */
+static uint64_t pick_nodes(uint64_t bytes, uint64_t inodes)
+{
+	uint64_t files = bytes >> 18;
+
+	return files + (MAX(inodes, files) - files) / 4 + 64;
+}
+
 int super_layout(struct super_format *s, uint64_t bytes, uint64_t granule, uint64_t inodes)
 {
 	uint64_t data_align = MAX(granule, BLOCK_BYTES), at = HEAD_BYTES;
@@ -52,7 +60,7 @@ int super_layout(struct super_format *s, uint64_t bytes, uint64_t granule, uint6
 	s->inodes = pick_inodes(bytes, inodes);
 	s->inodes_offset = at;
 	at = align_up(at + s->inodes * INODE_BYTES, PAGE_BYTES);
-	s->nodes = bytes / BLOCK_BYTES * 2 + s->inodes / 4 + 64;
+	s->nodes = pick_nodes(bytes, s->inodes);
 	s->nodes_offset = at;
 	at = align_up(at + s->nodes * PAGE_BYTES, data_align);
 	s->data_offset = at;
