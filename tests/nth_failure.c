@@ -415,6 +415,39 @@ static long run_readdir(struct state *s)
 	return rc;
 }
 
+static long run_setattr(struct state *s)
+{
+	const struct pf_setattr set = {.set = PF_SET_MODE | PF_SET_MTIME, .mode = 0600};
+
+	return pf_setattr(s->file, &set);
+}
+
+static long run_setxattr(struct state *s)
+{
+	return pf_setxattr(s->file, "user.a", s->bytes, 100, 0);
+}
+
+static void setup_xattr(struct state *s)
+{
+	open_a(s);
+	OK(run_setxattr(s));
+}
+
+static long run_getxattr(struct state *s)
+{
+	return pf_getxattr(s->file, "user.a", s->bytes, 100);
+}
+
+static long run_listxattr(struct state *s)
+{
+	return pf_listxattr(s->file, s->bytes, 100);
+}
+
+static long run_removexattr(struct state *s)
+{
+	return pf_removexattr(s->file, "user.a");
+}
+
 static int one_file(void *arg, const char *name, const struct pf_stat *stat)
 {
 	(void)arg, (void)name, (void)stat;
@@ -625,6 +658,12 @@ static const struct operation operations[] = {
 	{"link_file over a file", setup_tmpfile, run_publish_over, NULL, false},
 	{"open a directory", NULL, run_open_directory, close_other, false},
 	{"readdir", open_directory, run_readdir, NULL, false},
+	{"setattr", open_a, run_setattr, NULL, false},
+	{"setxattr", open_a, run_setxattr, NULL, false},
+	{"setxattr of what is there", setup_xattr, run_setxattr, NULL, false},
+	{"getxattr", setup_xattr, run_getxattr, NULL, false},
+	{"listxattr", setup_xattr, run_listxattr, NULL, false},
+	{"removexattr", setup_xattr, run_removexattr, NULL, false},
 	{"list", NULL, run_list, NULL, false},
 	{"map", open_a, run_map, undo_map, false},
 	{"map to read", open_a, run_map_read, undo_map, false},

@@ -253,6 +253,25 @@ static void move_folder(struct worker *w)
 		test_fail(__FILE__, __LINE__, "%s to %s: %ld", from, to, rc);
 }
 
+/*
+ * Two directories of two processes, each in a directory of its own, and each is to go below the other: the moves have no lock in common but that of all
+ * moves. If both took place, neither would be below the root any more. Who has moved moves back.
+ */
+static void race_down(struct worker *w)
+{
+	char home[NAME], aim[NAME];
+	long rc;
+
+	snprintf(home, sizeof home, w->number % 2 ? "y/%u" : "x/%u", w->number / 2);
+	snprintf(aim, sizeof aim, w->number % 2 ? "x/%u/below/%u" : "y/%u/below/%u", w->number / 2,
+		 w->number);
+	rc = pf_rename(pool, home, aim, 0);
+	if (rc == 0)
+		OK(pf_rename(pool, aim, home, 0));
+	else
+		must(rc == -PF_ENOFILE || rc == -EINVAL);
+}
+
 static int work(void *arg)
 {
 	struct worker *w = arg;
@@ -268,6 +287,9 @@ static int work(void *arg)
 				break;
 			case 1:
 				move_folder(w);
+				break;
+			case 2:
+				race_down(w);
 				break;
 			default:
 				own_call(w);
@@ -384,6 +406,8 @@ static void check(unsigned processes, bool apart)
 {
 	uint64_t inodes = 0;
 
+	must_be(count_in("x").names, (processes + 1) / 2);
+	must_be(count_in("y").names, processes / 2);
 	check_objects(processes, apart);
 	must(check_tokens() == token_inodes);
 	must_be(folders_below("top", 0, &inodes), FOLDERS);
@@ -393,7 +417,7 @@ static void check(unsigned processes, bool apart)
 
 static void make_all(unsigned processes)
 {
-	static const char *const dirs[] = {"one", "two", "left", "right", "top"};
+	static const char *const dirs[] = {"one", "two", "left", "right", "top", "x", "y"};
 	char name[NAME];
 	pf_file *f;
 
@@ -401,6 +425,12 @@ static void make_all(unsigned processes)
 		OK(pf_mkdir(pool, dirs[i], 0755));
 	for (unsigned i = 0; i < 2 * processes; i++) {
 		snprintf(name, sizeof name, "own%u%c", i / 2, i % 2 ? 'b' : 'a');
+		OK(pf_mkdir(pool, name, 0755));
+	}
+	for (unsigned i = 0; i < processes; i++) {
+		snprintf(name, sizeof name, i % 2 ? "y/%u" : "x/%u", i / 2);
+		OK(pf_mkdir(pool, name, 0755));
+		strcat(name, "/below");
 		OK(pf_mkdir(pool, name, 0755));
 	}
 	for (unsigned i = 0; i < TOKENS; i++) {
