@@ -12,9 +12,11 @@
 #include "base/clock.h"
 #include "pinfold.h"
 
-#define MIB        (1ul << 20)
-#define GIB        (1ul << 30)
-#define ROUNDS     9
+#define MIB    (1ul << 20)
+#define GIB    (1ul << 30)
+#define ROUNDS 9
+#define SHORT_ROUNDS \
+	45 /* of rounds that take milliseconds: most of them fit between what else runs */
 #define ROUNDS_MAX 64
 #define PARTS_MAX  5
 

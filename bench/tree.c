@@ -20,7 +20,7 @@
 #include "bench.h"
 
 #define PRESENT 10000
-#define NAMES   3000 /* in one round of one worker */
+#define NAMES   500 /* in one round of one worker */
 #define WORKERS 2
 
 enum side { VOLATILE, PERSISTENT, TMPFS, SIDES };
@@ -311,7 +311,7 @@ void bench_tree(void)
 			runners[j][s].run = run_job;
 			runners[j][s].arg = &jobs[j][s];
 		}
-	take_turns(&runners[0][0], JOBS * SIDES, PARTS, ROUNDS);
+	take_turns(&runners[0][0], JOBS * SIDES, PARTS, SHORT_ROUNDS);
 	for (unsigned part = CREATE; part <= MKDIR; part++)
 		part_rows((enum part)part);
 	for (unsigned w = 0; w < WORKERS; w++)
