@@ -36,8 +36,9 @@ struct fs_shared {
 	struct rt_lock meta;  /* the node bitmap; how many inodes are in use */
 	_Atomic uint64_t
 		names_unsettled; /* under names; what a dead owner left is still to be repaired */
-	_Atomic uint64_t inode_cursor; /* the next inodes to look at for free ones, 64 at a time */
-	_Atomic uint64_t nodes_free;   /* under meta; counted again by repairs */
+	_Atomic uint64_t
+		inode_cursor; /* the next inodes to look at for free ones, a group at a time */
+	_Atomic uint64_t nodes_free; /* under meta; counted again by repairs */
 	_Atomic uint64_t
 		leftovers; /* counts unnamed files that nobody has open and that are still there: see fs_next_unfinished() */
 	_Atomic uint64_t node_cursor; /* under meta; where to look for a free node first */

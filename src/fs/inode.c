@@ -5,6 +5,8 @@
 #include "base/step.h"
 #include "fs/inner.h"
 
+#define GROUP 512u /* inodes whose bits are a cache line */
+
 /* ---- attributes ------------------------------------------------------------------------------------ */
 
 int fs_attr(struct fs *fs, uint32_t ino, struct inode_attr *attr)
@@ -125,19 +127,29 @@ uint64_t fs_inodes_free(struct fs *fs)
 	return fs->super.inodes - used_numbers(fs);
 }
 
-/* From `from` to the end of its 64: the bit says it may be free, the record decides. 0: none. */
+/* How many numbers a process takes at a time: a cache line of their bits, so that several processes do not write to one, when there are enough. */
+static uint32_t group_of(uint32_t high)
+{
+	return high < 8 * GROUP ? 64 : GROUP;
+}
+
+/* From `from` to the end of its group: the bit says it may be free, the record decides. 0: none. */
 static uint32_t find_free(struct fs *fs, uint32_t from)
 {
-	uint32_t end = MIN(align_down(from, 64) + 64, fs_inodes_high(fs));
+	uint32_t high = fs_inodes_high(fs), group = group_of(high);
+	uint32_t end = MIN(align_down(from, group) + group, high);
 
-	for (; from < end; from++) {
+	while (from < end) {
 		uint64_t rest = ~load_relaxed(&inner_inode_bits(fs)[from / 64]) >> from % 64;
 
-		if (!rest)
-			return 0;
+		if (!rest) {
+			from = align_down(from, 64) + 64;
+			continue;
+		}
 		from += (unsigned)__builtin_ctzll(rest);
 		if (from < end && fs_is_free(fs, from))
 			return from;
+		from++;
 	}
 	return 0;
 }
@@ -162,28 +174,28 @@ static int wrap(struct fs *fs, struct rt_self *me, bool all_used)
 	return rc;
 }
 
-/* Round and round, so that a number is not used again soon; a process takes 64 at a time, so that several do not meet. */
+/* Round and round, so that a number is not used again soon; a process takes a group at a time, so that several do not meet. */
 int64_t fs_pick(struct fs *fs, struct rt_self *me)
 {
 	uint64_t groups = 0, all = div_up(fs->super.inodes, 64) + 1;
 
 	for (;;) {
-		uint32_t ino = find_free(fs, load_relaxed(&fs->cursor));
+		uint32_t ino = find_free(fs, load_relaxed(&fs->cursor)), group;
 		uint64_t next;
 		int rc = 0;
 
+		group = group_of(fs_inodes_high(fs));
 		if (ino) {
-			store_relaxed(&fs->cursor, ino + 1);
-			if (ino % 64 == 63)
-				store_relaxed(&fs->cursor, fs->super.inodes);
+			store_relaxed(&fs->cursor,
+				      ino % group == group - 1 ? fs->super.inodes : ino + 1);
 			return ino;
 		}
-		next = atomic_fetch_add_explicit(&fs->shared->inode_cursor, 64,
+		next = atomic_fetch_add_explicit(&fs->shared->inode_cursor, group,
 						 memory_order_acq_rel);
 		if (next < fs_inodes_high(fs))
 			store_relaxed(&fs->cursor, MAX((uint32_t)next, 1u));
 		else
-			rc = wrap(fs, me, groups > div_up(fs_inodes_high(fs), 64));
+			rc = wrap(fs, me, groups > div_up(fs_inodes_high(fs), group));
 		if (rc < 0)
 			return rc;
 		if (++groups > 2 * all)
