@@ -156,6 +156,7 @@ static const struct op alone[] = {
 	{.kind = OP_SYMLINK, .path = "new", .length = 50},
 	{.kind = OP_SYMLINK, .path = "new", .length = 700},
 	{.kind = OP_TMPFILE, .path = "/", .to = "new", .length = 3000, .fill = 7},
+	{.kind = OP_PUBLISH, .path = "/", .to = "file", .length = 3000, .fill = 7},
 	{.kind = OP_LINK, .path = "file", .to = "dir/new"},
 	{.kind = OP_UNLINK, .path = "file"},
 	{.kind = OP_UNLINK, .path = "dir/long"},

@@ -298,13 +298,13 @@ bool tree_is(const struct tree *tree, const struct power_image *image, char why[
 
 /* ---- operations --------------------------------------------------------------------------------------- */
 
-static const char *const op_names[OP_KINDS] = {"create",        "mkdir",    "symlink",
-					       "tmpfile",       "link",     "unlink",
-					       "rmdir",         "rename",   "exchange",
-					       "write",         "append",   "truncate",
-					       "punch",         "allocate", "allocate keep",
-					       "allocate zero", "chmod",    "setxattr",
-					       "removexattr"};
+static const char *const op_names[OP_KINDS] = {"create",        "mkdir",         "symlink",
+					       "tmpfile",       "publish",       "link",
+					       "unlink",        "rmdir",         "rename",
+					       "exchange",      "write",         "append",
+					       "truncate",      "punch",         "allocate",
+					       "allocate keep", "allocate zero", "chmod",
+					       "setxattr",      "removexattr"};
 
 void op_print(const struct op *op)
 {
@@ -336,8 +336,9 @@ static void run_on_file(pf_file *file, const struct op *op)
 
 	switch (op->kind) {
 	case OP_TMPFILE:
+	case OP_PUBLISH:
 		must_be(pf_write(file, bytes_of(op), op->length, op->offset), op->length);
-		OK(pf_link_file(file, op->to, 0));
+		OK(pf_link_file(file, op->to, op->kind == OP_PUBLISH ? PF_LINK_REPLACE : 0));
 		break;
 	case OP_WRITE:
 		must_be(pf_write(file, bytes_of(op), op->length, op->offset), op->length);
@@ -390,6 +391,7 @@ void op_run(pf_pool *pool, const struct op *op)
 		open_and_run(pool, op, PF_O_RDWR | PF_O_CREATE | PF_O_EXCL);
 		break;
 	case OP_TMPFILE:
+	case OP_PUBLISH:
 		open_and_run(pool, op, PF_O_RDWR | PF_O_TMPFILE);
 		break;
 	case OP_MKDIR:
@@ -480,6 +482,15 @@ static void model_bytes(const struct op *op, struct tree_node *node)
 	}
 }
 
+static void model_remove(struct tree *tree, const char *path)
+{
+	struct tree_name *name = at_path(tree, path);
+	unsigned node = name->node;
+
+	remove_name(tree, name);
+	forget_nameless(tree, node);
+}
+
 static void model_new(const struct op *op, struct tree *tree)
 {
 	uint32_t type = op->kind == OP_MKDIR ? S_IFDIR : op->kind == OP_SYMLINK ? S_IFLNK : S_IFREG;
@@ -490,18 +501,11 @@ static void model_new(const struct op *op, struct tree *tree)
 		tree->node[n].bytes = (const uint8_t *)text_of(op);
 		tree->node[n].size = op->length;
 	}
-	if (op->kind == OP_TMPFILE)
+	if (op->kind == OP_PUBLISH)
+		model_remove(tree, op->to);
+	if (op->kind >= OP_TMPFILE)
 		put(&tree->node[n], bytes_of(op), op->offset, op->length);
-	add_name(tree, op->kind == OP_TMPFILE ? op->to : op->path, n);
-}
-
-static void model_remove(struct tree *tree, const char *path)
-{
-	struct tree_name *name = at_path(tree, path);
-	unsigned node = name->node;
-
-	remove_name(tree, name);
-	forget_nameless(tree, node);
+	add_name(tree, op->kind >= OP_TMPFILE ? op->to : op->path, n);
 }
 
 static void model_rename(const struct op *op, struct tree *tree)
@@ -538,6 +542,7 @@ void op_model(const struct op *op, struct tree *tree, struct tree *middle)
 	case OP_MKDIR:
 	case OP_SYMLINK:
 	case OP_TMPFILE:
+	case OP_PUBLISH:
 		model_new(op, tree);
 		break;
 	case OP_LINK:
@@ -648,63 +653,90 @@ static void random_bytes(struct op *op, uint64_t size, struct test_random *chanc
 	op->length = MIN(op->length, bytes);
 }
 
-/* False: nothing there to do it on. */
-static bool fill_in(struct op *op, const struct tree *tree, struct test_random *chance,
-		    uint64_t bytes)
+static bool fill_new(struct op *op, const struct tree *tree, struct test_random *chance,
+		     uint64_t bytes)
 {
-	uint32_t type = op->kind == OP_RMDIR ? S_IFDIR : op->kind >= OP_WRITE ? S_IFREG : 0;
-	const struct tree_node *node;
-	int other, i;
+	int other = pick(tree, chance, S_IFREG);
 
-	op->path[0] = op->to[0] = 0;
 	if (op->kind <= OP_SYMLINK) {
 		new_path(tree, chance, op->path);
 		op->fill = test_below(chance, 26);
 		op->length = 1 + test_below(chance, test_below(chance, 2) ? 120 : 1000);
 		return true;
 	}
-	if (op->kind == OP_TMPFILE) {
-		strcpy(op->path, "/");
-		random_bytes(op, 0, chance, bytes);
+	strcpy(op->path, "/");
+	random_bytes(op, 0, chance, bytes);
+	if (op->kind == OP_TMPFILE)
 		new_path(tree, chance, op->to);
+	else if (other >= 0)
+		path_of(tree, (unsigned)other, op->to);
+	return op->kind == OP_TMPFILE || other >= 0;
+}
+
+/* What has the path is of this type. */
+static bool fill_names(struct op *op, struct tree *tree, struct test_random *chance, uint32_t type)
+{
+	int other = pick(tree, chance, type);
+	const struct tree_name *to;
+
+	new_path(tree, chance, op->to);
+	if (op->kind == OP_EXCHANGE || (op->kind == OP_RENAME && test_below(chance, 2)))
+		path_of(tree, (unsigned)other, op->to);
+	to = at_path(tree, op->to);
+	/* Not into itself, and over an empty directory only. */
+	return !is_below(op->to, op->path) && !is_below(op->path, op->to) &&
+	       (op->kind != OP_RENAME || type != S_IFDIR || !to || !has_names(tree, to->node));
+}
+
+static bool fill_bytes(struct op *op, const struct tree_node *node, struct test_random *chance,
+		       uint64_t bytes)
+{
+	random_bytes(op, node->size, chance, bytes);
+	switch (op->kind) {
+	case OP_APPEND:
+		op->offset = 0;
+		return node->size + op->length <= 2 * bytes;
+	case OP_TRUNCATE:
+		op->length = test_below(chance, 3) ? test_below(chance, node->size + 1)
+						   : test_below(chance, bytes);
+		return true;
+	case OP_CHMOD:
+		op->length = 0600 | test_below(chance, 0200);
+		return true;
+	case OP_SETXATTR:
+		op->length = 1 + test_below(chance, 1000);
+		return true;
+	case OP_REMOVEXATTR:
+		return node->value != NULL;
+	default:
 		return true;
 	}
+}
+
+/* False: nothing there to do it on. */
+static bool fill_in(struct op *op, struct tree *tree, struct test_random *chance, uint64_t bytes)
+{
+	uint32_t type = op->kind == OP_RMDIR ? S_IFDIR : op->kind >= OP_WRITE ? S_IFREG : 0;
+	int i;
+
+	op->path[0] = op->to[0] = 0;
+	if (op->kind <= OP_PUBLISH)
+		return fill_new(op, tree, chance, bytes);
 	if (op->kind == OP_RENAME && test_below(chance, 3) == 0)
 		type = S_IFDIR;
 	i = pick(tree, chance, type);
 	if (i < 0)
 		return false;
 	path_of(tree, (unsigned)i, op->path);
-	node = &tree->node[tree->name[i].node];
 	if (op->kind == OP_RMDIR)
 		return !has_names(tree, tree->name[i].node);
-	if (op->kind == OP_LINK || op->kind == OP_RENAME || op->kind == OP_EXCHANGE) {
-		new_path(tree, chance, op->to);
-		other = pick(tree, chance, type);
-		if (op->kind == OP_EXCHANGE || (op->kind == OP_RENAME && test_below(chance, 2)))
-			path_of(tree, (unsigned)other, op->to);
-		/* Not into itself, and over an empty directory only. */
-		return !is_below(op->to, op->path) && !is_below(op->path, op->to) &&
-		       (op->kind != OP_RENAME || type != S_IFDIR ||
-			!at_path((struct tree *)tree, op->to) ||
-			!has_names(tree, at_path((struct tree *)tree, op->to)->node));
-	}
-	random_bytes(op, node->size, chance, bytes);
-	if (op->kind == OP_APPEND)
-		op->offset = 0;
-	if (op->kind == OP_APPEND && node->size + op->length > 2 * bytes)
-		return false;
-	if (op->kind == OP_TRUNCATE)
-		op->length = test_below(chance, 3) ? test_below(chance, node->size + 1)
-						   : test_below(chance, bytes);
-	if (op->kind == OP_CHMOD)
-		op->length = 0600 | test_below(chance, 0200);
-	if (op->kind == OP_SETXATTR)
-		op->length = 1 + test_below(chance, 1000);
-	return op->kind != OP_REMOVEXATTR || node->value;
+	if (op->kind == OP_UNLINK)
+		return true;
+	return op->kind < OP_WRITE ? fill_names(op, tree, chance, type)
+				   : fill_bytes(op, &tree->node[tree->name[i].node], chance, bytes);
 }
 
-void op_random(struct op *op, const struct tree *tree, struct test_random *chance, uint64_t bytes)
+void op_random(struct op *op, struct tree *tree, struct test_random *chance, uint64_t bytes)
 {
 	do
 		op->kind = (enum op_kind)test_below(chance, OP_KINDS);

@@ -44,6 +44,7 @@ enum op_kind {
 	OP_MKDIR,
 	OP_SYMLINK,
 	OP_TMPFILE, /* written, then named */
+	OP_PUBLISH, /* the same, over what is there */
 	OP_LINK,
 	OP_UNLINK,
 	OP_RMDIR,
@@ -75,6 +76,6 @@ void op_run(pf_pool *pool, const struct op *op);
 /* The tree after it; *middle: as it may be before it is complete, beside what it was. */
 void op_model(const struct op *op, struct tree *tree, struct tree *middle);
 /* One that will succeed, on this tree; sizes of files up to `bytes`. */
-void op_random(struct op *op, const struct tree *tree, struct test_random *chance, uint64_t bytes);
+void op_random(struct op *op, struct tree *tree, struct test_random *chance, uint64_t bytes);
 
 #endif
