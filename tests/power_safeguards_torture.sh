@@ -48,9 +48,9 @@ trap 'rm -rf "$build"' EXIT
 trap 'exit 1' HUP INT TERM
 export PF_TEST_SECONDS="${PF_POWER_SECONDS:-10}"
 
-# Every safeguard that is named in this way is in the list.
+# Every safeguard that is named in this way is in the list, or in that of the other safeguards.
 for name in $(grep -rhoE 'broken\(PF_BREAK_[A-Z_]+' src | sed 's/.*PF_BREAK_//' | tr A-Z a-z | sort -u); do
-	echo "$names" | grep -qx "$name" || { echo "$name is not in the list"; exit 1; }
+	echo "$names" | grep -qx "$name" || grep -q "^$name:" tests/safeguards_torture.sh || { echo "$name is not in the list"; exit 1; }
 done
 
 meson setup "$build" -Dbuildtype=debugoptimized >"$build/log" 2>&1
