@@ -299,6 +299,32 @@ static void records(void)
 	change_attr(dir, &attr, "name", "a directory's key");
 }
 
+static void move(uint32_t from_dir, const char *from, uint32_t to_dir, const char *to)
+{
+	struct fs_rename r = {.from_dir = from_dir,
+			      .to_dir = to_dir,
+			      .from = from,
+			      .to = to,
+			      .from_length = strlen(from),
+			      .to_length = strlen(to)};
+
+	must_be(fs_rename(&l->fs, rt_self_get(l->rt), &r), 0);
+}
+
+/* A directory is in what is in itself: every count is right, and no path leads there. */
+static void ring(void)
+{
+	uint32_t dir = inode_of("directory"), igen, inner;
+	bool sure;
+
+	inner = fs_dir_lookup(&l->fs, dir, "inner", 5, &igen, &sure);
+	must(inner);
+	move(ROOT_INO, "directory", inner, "ring");
+	names("name", "directories in a ring");
+	move(inner, "ring", ROOT_INO, "directory");
+	clean("directories out of the ring");
+}
+
 /* Its last handle went without it: nothing but the check knows of the file. Whoever takes its lock removes it. */
 static void unnamed(void)
 {
@@ -379,6 +405,7 @@ int main(void)
 	metadata();
 	entries();
 	records();
+	ring();
 	unnamed();
 	quarantine(path);
 	OK(pf_unmap(map));

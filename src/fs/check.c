@@ -305,6 +305,66 @@ static void check_names(struct fs *fs, struct rt_self *me, struct report *report
 	free(n.of);
 }
 
+static bool is_named_directory(struct fs *fs, uint32_t ino)
+{
+	return ino && ino < fs_inodes_high(fs) && fs_is_directory(fs, ino) &&
+	       (load_acquire(&fs->inodes[ino].state) & 0xff) == INODE_NAMED;
+}
+
+/* Parents lead from the directory to one that is known to be below the root; then it is known of all on the way. */
+static bool is_below_root(struct fs *fs, uint32_t ino, uint64_t *known)
+{
+	uint32_t at = ino, high = fs_inodes_high(fs);
+
+	for (uint32_t n = 0; !(known[at / 64] >> at % 64 & 1); n++) {
+		if (n == high || !is_named_directory(fs, at))
+			return false;
+		at = fs_parent(fs, at);
+		if (at >= high)
+			return false;
+	}
+	for (at = ino; !(known[at / 64] >> at % 64 & 1) && at < high; at = fs_parent(fs, at))
+		known[at / 64] |= 1ull << at % 64;
+	return true;
+}
+
+static bool is_astray(struct fs *fs, uint32_t ino, uint64_t *known)
+{
+	return is_named_directory(fs, ino) && !is_below_root(fs, ino, known);
+}
+
+/* Under the names lock no directory moves to another parent; it may still go, and others come: under its own lock it does not. */
+static void check_tree(struct fs *fs, struct rt_self *me, uint64_t *known, struct report *report)
+{
+	known[0] = 1ull << ROOT_INO;
+	for (uint32_t ino = ROOT_INO + 1; ino < fs_inodes_high(fs); ino++) {
+		if (likely(!is_astray(fs, ino, known)) || !lock_settled(fs, me, ino))
+			continue;
+		if (is_astray(fs, ino, known))
+			report_violation(report, "name", "directory %u is not below the root", ino);
+		rt_unlock(me, &fs_state(fs, ino)->lock);
+	}
+}
+
+static void check_directories(struct fs *fs, struct rt_self *me, struct report *report)
+{
+	uint64_t *known = sys_calloc(div_up(fs->super.inodes, 64), 8);
+	int rc;
+
+	if (!known) {
+		report_violation(report, "check", "no memory to look at directories");
+		return;
+	}
+	rc = rt_lock(me, &fs->shared->names);
+	if (rc == RT_LOCK_REPAIR)
+		store_release(&fs->shared->names_unsettled, 1);
+	if (rc >= 0 && !load_relaxed(&fs->shared->names_unsettled))
+		check_tree(fs, me, known, report);
+	if (rc >= 0)
+		rt_unlock(me, &fs->shared->names);
+	free(known);
+}
+
 /* Nobody needs it, and it is still there. */
 static bool is_left(struct fs *fs, uint32_t ino)
 {
@@ -330,4 +390,5 @@ void fs_check_runtime(struct fs *fs, struct rt_self *me, struct report *report)
 	check_inodes(fs, report);
 	check_nodes(fs, me, report);
 	check_names(fs, me, report);
+	check_directories(fs, me, report);
 }

@@ -279,7 +279,7 @@ int fs_node_resolve(struct fs *fs, struct rt_self *me, struct rt_row *row);
  * `length` bytes, mapped for reading. Changes nothing; ends on every input. */
 void fs_check_media(const void *base, uint64_t length, struct report *report);
 /* The runtime's part against the media, at rest for what is locked: node bitmap, inode bitmap, open counts (against handle records); and the names that inodes
- * should have against those in directories. */
+ * should have against those in directories, which are all below the root. */
 void fs_check_runtime(struct fs *fs, struct rt_self *me, struct report *report);
 /* An inode without name that nobody has open, and of which nobody knows that it is still to go. Takes its lock; whoever takes it to change the inode makes it go. */
 void fs_check_left(struct fs *fs, struct rt_self *me, uint32_t ino, struct report *report);
