@@ -380,9 +380,9 @@ static bool is_detailed(const struct pages *p, uint64_t block)
 	return load_acquire(&p->block[block].detailed);
 }
 
-int alloc_fill(struct pages *p, uint64_t block)
+int alloc_fill(struct pages *p, uint64_t block, uint64_t blocks)
 {
-	uint64_t first = align_down(block, FILL_BLOCKS), end = MIN(first + FILL_BLOCKS, p->blocks);
+	uint64_t first = align_down(block, blocks), end = MIN(first + blocks, p->blocks);
 
 	return rt_fill(p->rt, &p->block[first], (end - first) * sizeof *p->block);
 }
@@ -405,9 +405,9 @@ int page_detail(struct pages *p, uint64_t pfn)
 	return alloc_detail(p, page_block(p, pfn));
 }
 
-void alloc_mark_filled(struct pages *p, uint64_t block)
+void alloc_mark_filled(struct pages *p, uint64_t block, uint64_t blocks)
 {
-	uint64_t first = align_down(block, FILL_BLOCKS), end = MIN(first + FILL_BLOCKS, p->blocks);
+	uint64_t first = align_down(block, blocks), end = MIN(first + blocks, p->blocks);
 
 	store_relaxed(&p->zone->head, p->first + block * BLOCK_PAGES); /* for repair() */
 	for (uint64_t b = first; b < end; b++)
@@ -430,14 +430,14 @@ static int64_t find_filled(struct rt_self *me, struct pages *p, unsigned order, 
 		if (likely(filled && (order == BLOCK_ORDER || is_detailed(p, block))))
 			return (int64_t)pfn;
 		alloc_unlock(me, p);
-		rc = alloc_fill(p, block);
+		rc = alloc_fill(p, block, FILL_BLOCKS);
 		if (rc == 0 && order < BLOCK_ORDER)
 			rc = alloc_detail(p, block);
 		if (rc == 0)
 			rc = alloc_lock(me, p);
 		if (rc < 0)
 			return rc;
-		alloc_mark_filled(p, block);
+		alloc_mark_filled(p, block, FILL_BLOCKS);
 	}
 }
 

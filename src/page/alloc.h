@@ -16,9 +16,10 @@ void alloc_unlock(struct rt_self *me, struct pages *p);
 void alloc_settle(struct pages *p, uint64_t head);
 /* Under the lock: a quarantined folio becomes free. */
 void alloc_discard(struct pages *p, uint64_t head);
-/* Gives the descriptor of this block, and of its neighbours, memory. No lock; then, under the lock or while a runtime is built, alloc_mark_filled(). -PF_ERUNSPACE. */
-int alloc_fill(struct pages *p, uint64_t block);
-void alloc_mark_filled(struct pages *p, uint64_t block);
+/* Gives the descriptor of this block, and of its neighbours, memory: of `blocks`, a power of 2. No lock; then, under the lock or while a runtime is built,
+ * alloc_mark_filled(). -PF_ERUNSPACE. */
+int alloc_fill(struct pages *p, uint64_t block, uint64_t blocks);
+void alloc_mark_filled(struct pages *p, uint64_t block, uint64_t blocks);
 /* Gives the descriptors of the pages of a filled block, and of its neighbours, memory. No lock. -PF_ERUNSPACE. */
 int alloc_detail(struct pages *p, uint64_t block);
 

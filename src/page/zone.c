@@ -2,6 +2,8 @@
 #include "page/alloc.h"
 #include "page/index.h"
 
+#define BUILD_BLOCKS 1024u /* that get memory at once while a runtime is built */
+
 static size_t zone_bytes(uint64_t blocks)
 {
 	return sizeof(struct page_zone) + align_up(blocks, 64) +
@@ -62,9 +64,9 @@ static int build_filled(struct pages *p, uint64_t block, unsigned order)
 	int rc = 0;
 
 	if (!hbitmap_test(&p->filled, block)) {
-		rc = alloc_fill(p, block);
+		rc = alloc_fill(p, block, BUILD_BLOCKS);
 		if (rc == 0)
-			alloc_mark_filled(p, block);
+			alloc_mark_filled(p, block, BUILD_BLOCKS);
 	}
 	if (rc == 0 && load_relaxed(&p->class[block]) == PAGE_CLASSES - 1)
 		index_begin(p, block);
