@@ -24,6 +24,8 @@ struct options {
 	long timeout_ms;
 	enum pf_policy policy;
 	const char *mode;
+	long pid;
+	bool give_back;
 };
 
 struct command {
@@ -37,7 +39,7 @@ struct command {
 
 extern const struct command cmd_mkfs, cmd_info, cmd_ls, cmd_stat, cmd_cp, cmd_cat, cmd_mv, cmd_ln,
 	cmd_readlink, cmd_rm, cmd_mkdir, cmd_rmdir, cmd_chmod, cmd_chown, cmd_touch, cmd_attr,
-	cmd_truncate, cmd_punch, cmd_hold, cmd_who, cmd_reap, cmd_fsck, cmd_recover;
+	cmd_truncate, cmd_punch, cmd_hold, cmd_who, cmd_evict, cmd_reap, cmd_fsck, cmd_recover;
 
 /* Of the command that runs; NULL before there is one. */
 const char *command_name(void);
@@ -50,6 +52,9 @@ int complain_usage(const char *format, ...) __attribute__((format(printf, 1, 2))
 /* "POOL:/path" is taken apart at its first ":/" : *pool and *path ("/path") point into `operand`, which is changed. False: an ordinary
  * path. One that has ":/" in it is written with "./" in front and its colon after a slash: "./a:/b". */
 bool split_operand(char *operand, char **pool, char **path);
+/* who.c: "map", "pin", "longterm", "read"; and a hold as `who --json` shows it. */
+const char *hold_kind(enum pf_hold_kind kind);
+json_t *holder_object(const struct pf_holder *h);
 /* Runs `each` for every operand; the worst exit code. */
 int for_operands(const struct options *o, char **operands, int count,
 		 int (*each)(const struct options *o, char *operand));

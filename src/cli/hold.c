@@ -1,7 +1,9 @@
 /* hold: maps or pins a range until a signal, and can watch that its bytes stay what they were. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
 #include "cli/cli.h"
@@ -15,6 +17,7 @@ struct held {
 };
 
 static volatile sig_atomic_t stop;
+static int notice = -1; /* an eventfd */
 
 static void on_signal(int signal)
 {
@@ -53,9 +56,13 @@ static int take(pf_file *file, const struct options *o, uint64_t length, struct 
 		return 0;
 	}
 	rc = pf_pin_file(file, o->offset, length, o->longterm ? PF_PIN_LONGTERM : 0, &h->pin);
-	if (rc == 0)
-		h->chunk = pf_pin_chunks(h->pin, &h->chunks);
-	return rc;
+	if (rc < 0)
+		return rc;
+	h->chunk = pf_pin_chunks(h->pin, &h->chunks);
+	if (!o->give_back)
+		return 0;
+	notice = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return notice < 0 ? -errno : pf_pin_notice(h->pin, notice);
 }
 
 static void give_back(struct held *h)
@@ -104,6 +111,7 @@ static int compare(const struct held *h, const unsigned char *was, uint64_t offs
 static int wait_until_over(const struct held *h, const struct options *o, uint64_t length)
 {
 	double end = o->seconds < 0 ? 1e300 : seconds_now() + o->seconds;
+	eventfd_t wanted;
 	unsigned char *was = o->verify ? copy_of(h, length) : NULL;
 	int rc = o->verify && !was ? complain("no memory for a copy of %s", human(length))
 				   : EXIT_FINE;
@@ -116,6 +124,10 @@ static int wait_until_over(const struct held *h, const struct options *o, uint64
 		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
 		if (was)
 			rc = compare(h, was, o->offset);
+		if (notice >= 0 && eventfd_read(notice, &wanted) == 0) {
+			puts("wanted: given back");
+			stop = 1;
+		}
 	}
 	free(was);
 	return rc;
@@ -151,6 +163,8 @@ static int run_hold(const struct options *o, char **operands, int count)
 	(void)count;
 	if (!split_operand(operands[0], &path, &name))
 		return complain_usage("'%s' is not POOL:/path", operands[0]);
+	if (o->give_back && o->map)
+		return complain_usage("--give-back is for pins: a map is told nothing");
 	if (o->map + o->pin + o->longterm != 1)
 		return complain_usage("one of --map, --pin and --longterm says how to hold");
 	catch_signals();
@@ -167,11 +181,12 @@ static int run_hold(const struct options *o, char **operands, int count)
 
 const struct command cmd_hold = {
 	"hold",
-	"map pin longterm offset length for verify",
+	"map pin longterm offset length for verify give-back",
 	1,
 	1,
 	run_hold,
 	"maps or pins a file and keeps it, to try things out\n"
-	"usage: pinfold hold POOL:/path --map|--pin|--longterm [--offset N] [--length N] [--for SECONDS] [--verify]\n"
+	"usage: pinfold hold POOL:/path --map|--pin|--longterm [--offset N] [--length N] [--for SECONDS] [--verify] [--give-back]\n"
 	"Prints 'held' once it holds. --verify fails if a held byte changes; for files that nobody writes in place.\n"
+	"--give-back ends it when somebody waits for the pages or asks for them ('pinfold evict').\n"
 	"Example: pinfold hold /dev/shm/pool:/model.bin --longterm --verify & pinfold who /dev/shm/pool"};

@@ -53,6 +53,16 @@ static bool set_timeout(struct options *o, const char *text)
 	return true;
 }
 
+static bool set_pid(struct options *o, const char *text)
+{
+	double number;
+
+	if (!parse_number(text, &number) || number < 1 || number > 1e9 || number != (long)number)
+		return false;
+	o->pid = (long)number;
+	return true;
+}
+
 static bool set_durability(struct options *o, const char *text)
 {
 	o->is_volatile = !strcmp(text, "volatile");
@@ -91,7 +101,7 @@ static const struct command *const commands[] = {
 	&cmd_mkfs,  &cmd_info,  &cmd_ls,    &cmd_stat,  &cmd_cp,       &cmd_cat,
 	&cmd_mv,    &cmd_ln,    &cmd_rm,    &cmd_mkdir, &cmd_rmdir,    &cmd_readlink,
 	&cmd_chmod, &cmd_chown, &cmd_touch, &cmd_attr,  &cmd_truncate, &cmd_punch,
-	&cmd_hold,  &cmd_who,   &cmd_reap,  &cmd_fsck,  &cmd_recover,
+	&cmd_hold,  &cmd_who,   &cmd_evict, &cmd_reap,  &cmd_fsck,     &cmd_recover,
 };
 
 /* A key is the option's name, or "COMMAND.NAME" where it means something else. */
@@ -126,6 +136,9 @@ static const struct {
 	FLAG("verify", verify, "compare the held bytes again and again; fail at any difference"),
 	VALUE("policy", set_policy, "detach (default), wait or try, if pages are held"),
 	VALUE("timeout", set_timeout, "MILLISECONDS for --policy wait (no limit)"),
+	VALUE("evict.timeout", set_timeout, "MILLISECONDS to wait (5000)"),
+	VALUE("pid", set_pid, "PID of the process that is asked"),
+	FLAG("give-back", give_back, "end when somebody wants the pages (pins only)"),
 	FLAG("recover.force", force, "although it seems to be in use elsewhere"),
 	FLAG("live", live, "open the pool and check it beside its users, or as the only one"),
 	FLAG("recursive", recursive, "directories with all that is in them"),
