@@ -140,19 +140,24 @@ static void publish_member(struct pages *p, uint64_t head, uint64_t pfn, unsigne
 	step("split: member published");
 }
 
-/* A page that left: free, or with Q in quarantine. */
-static void free_left(struct pages *p, uint64_t pfn, uint64_t q)
+/* Pages that left, from `pfn` on: all that follow each other are free, or with Q one is in quarantine. Returns how many. */
+static uint64_t free_left(struct pages *p, uint64_t pfn, uint64_t end, uint64_t q)
 {
 	struct page *page = page_at(p, pfn);
+	uint64_t n = 1;
 
 	if (q) {
 		quarantine_put(p, pfn);
 		store_release(&page->word,
 			      word_begin(load_relaxed(&page->word), PAGE_QUARANTINE, 0, q));
 	} else {
-		index_put(p, pfn, 1);
+		while (pfn + n < end && load_relaxed(&page[n].left) &&
+		       word_state(load_relaxed(&page[n].word)) == PAGE_FREE)
+			n++;
+		index_put(p, pfn, n);
 	}
 	step("split: page freed");
+	return n;
 }
 
 static void split_pages(struct pages *p, uint64_t head, uint64_t end)
@@ -168,17 +173,17 @@ static void split_pages(struct pages *p, uint64_t head, uint64_t end)
 	for (uint64_t pfn = head; pfn < end;) {
 		struct page *page = page_at(p, pfn);
 		uint64_t w = load_acquire(&page->word);
-		unsigned order = 0;
+		unsigned order;
 
 		if (word_state(w) != PAGE_FREE) {
-			order = word_order(w);
+			pfn += 1ul << word_order(w);
 		} else if (load_relaxed(&page->left)) {
-			free_left(p, pfn, left_q);
+			pfn += free_left(p, pfn, end, left_q);
 		} else {
 			order = member_order(p, pfn, end);
 			publish_member(p, head, pfn, order, member_q);
+			pfn += 1ul << order;
 		}
-		pfn += 1ul << order;
 	}
 }
 
