@@ -182,9 +182,10 @@ int pf_pool_open(const char *path, unsigned flags, pf_pool **pool);
  * Errors: as pf_pool_open(); -PF_EMEMFD, -EBADF. */
 int pf_pool_open_fds(int media_fd, int runtime_fd, unsigned flags, pf_pool **pool);
 
-/* From now on `report` is told about ten times a second how far this process has come with the first opening of a pool: `done` of `total` of `what` ("inodes",
- * "directories", "what a kill left"; a text that stays valid). It is called by the thread that opens and must not call the library. NULL: nobody is told, the default.
- * While no other thread opens a pool. */
+/* From now on `report` is told about ten times a second how far this process has come with the first opening of a pool:
+ * `done` of `total` of `what` ("inodes", "directories", "what a kill left"; a text that stays valid). It is called by
+ * the thread that opens and must not call the library. NULL: nobody is told, which is so at first. Not to be called
+ * while another thread opens a pool. */
 void pf_on_progress(void (*report)(void *arg, const char *what, uint64_t done, uint64_t total),
 		    void *arg);
 

@@ -100,6 +100,49 @@ print(*[inode[name] for name in sys.argv[2:]], sep="\n")' "$dir/out" "$@" | diff
 [ "$(reader attributes page)" = "user.colour=light green" ] || fail attributes
 [ "$(reader attributes a/b)" = "user.empty=" ] || fail attributes
 
+# what only a program makes: pages that were never written, pages past the end that were asked for, and those of a file that was growing when its process was killed
+if command -v cc >/dev/null && ! ldd "$PF_BUILD_DIR/libpinfold.so" | grep -qE 'lib(asan|tsan)'; then
+	cat >"$dir/grow.c" <<'PROGRAM'
+#include <pinfold.h>
+#include <signal.h>
+#include <string.h>
+
+int main(int argc, char **argv)
+{
+	static char bytes[100000];
+	pf_pool *pool;
+	pf_file *f[4];
+	const char *name[4] = {"allocated", "small", "keeps", "grows"};
+
+	memset(bytes, 'x', sizeof bytes);
+	if (argc != 2 || pf_pool_open(argv[1], PF_POOL_NO_THREAD, &pool) < 0)
+		return 1;
+	for (int i = 0; i < 4; i++)
+		if (pf_open(pool, name[i], PF_O_RDWR | PF_O_CREATE, 0644, &f[i]) < 0)
+			return 1;
+	if (pf_allocate(f[0], 0, 5000000, 0) < 0 || pf_write(f[0], "written", 7, 2500000) != 7 ||
+	    pf_allocate(f[1], 0, 30000, 0) < 0 || pf_write(f[1], "written", 7, 9000) != 7 ||
+	    pf_write(f[2], bytes, 5000, 0) != 5000 || pf_allocate(f[2], 0, 3000000, PF_ALLOC_KEEP_SIZE) < 0 ||
+	    pf_write(f[3], bytes, sizeof bytes, 0) != sizeof bytes)
+		return 1;
+	return raise(SIGKILL);
+}
+PROGRAM
+	cc -I"$PF_SOURCE_DIR/include" "$dir/grow.c" -o "$dir/grow" -L"$PF_BUILD_DIR" -lpinfold
+	code=0
+	LD_LIBRARY_PATH="$PF_BUILD_DIR" "$dir/grow" "$p" 2>/dev/null || code=$?
+	[ $code = 137 ] || fail "grow: $code"
+	mkdir "$dir/grown"
+	reader list >"$dir/list"
+	reader extract "$dir/grown" || fail "extract what a kill left"
+	[ "$(sed -n 's,^f 0644 .* \([0-9]* [0-9]*\) [0-9]* /grows$,\1,p' "$dir/list")" = "100000 2097152" ] || fail "a file that was growing"
+	for name in allocated small keeps grows; do
+		expect 0 cat "$p:/$name"
+		same "$dir/out" "$dir/grown/$name"
+	done
+	compare "what a program made"
+fi
+
 # transactions that were committed: the reader sees them, and opening the pool applies them
 for sum in "" nosum; do
 	seconds=$((1000000000 + ${#sum}))
