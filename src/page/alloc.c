@@ -151,8 +151,8 @@ static uint64_t free_left(struct pages *p, uint64_t pfn, uint64_t end, uint64_t 
 		store_release(&page->word,
 			      word_begin(load_relaxed(&page->word), PAGE_QUARANTINE, 0, q));
 	} else {
-		while (pfn + n < end && load_relaxed(&page[n].left) &&
-		       word_state(load_relaxed(&page[n].word)) == PAGE_FREE)
+		while (pfn + n < end && load_relaxed(&page_at(p, pfn + n)->left) &&
+		       word_state(load_relaxed(&page_at(p, pfn + n)->word)) == PAGE_FREE)
 			n++;
 		index_put(p, pfn, n);
 	}
