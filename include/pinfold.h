@@ -97,7 +97,8 @@ extern "C" {
 	X(PF_EPERM, EPERM, "only its owner or uid 0 may, or it is immutable or append-only")               \
 	X(PF_ENOSPACE, ENOSPC, "the pool is full")                                                         \
 	X(PF_ENOINODES, ENOSPC, "the pool has as many files as it can have ('mkfs --inodes')")             \
-	X(PF_ENOMETA, ENOSPC, "the pool's metadata zone is full")                                          \
+	X(PF_ENOMETA, ENOSPC,                                                                              \
+	  "the pool's metadata zone is full ('mkfs --inodes' makes a larger one)")                         \
 	X(PF_ERANGE, EINVAL, "the range is empty, not aligned to pages, or past the end")                  \
 	X(PF_EFILESIZE, EFBIG, "a file cannot be this large")                                              \
 	X(PF_EHOLE, ENXIO, "the range has a hole; map it writable, or allocate it")                        \
