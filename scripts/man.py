@@ -251,7 +251,7 @@ Options may stand before or after operands, those of one letter together; behind
 .SH COMMANDS
 """
     body += "".join(".TP\n\\fBpinfold\\-%s\\fP(1)\n%s\n" % (name, words(text)) for name, text in commands)
-    body += ".SH EXIT STATUS\n0 fine; 1 it failed, and one line on standard error says what and why; 2 wrong usage. \\fBfsck\\fP also ends with 1 when something is wrong with the pool.\n"
+    body += ".SH EXIT STATUS\n0 fine; 1 it failed, and one line on standard error says what and why; 2 wrong usage. Also 1: \\fBfsck\\fP when something is wrong with the pool, \\fBevict\\fP when something is still held, \\fBhold \\-\\-verify\\fP when a held byte changed.\n"
     body += ENVIRONMENT + ".SH EXAMPLES\n" + code("pinfold mkfs /dev/shm/pool --size 1G\npinfold cp -r models /dev/shm/pool:/\npinfold ls -l /dev/shm/pool:/models\npinfold who /dev/shm/pool")
     body += ".SH SEE ALSO\n\\fBpinfold\\fP(3)\n"
     pages = {"pinfold.1": page("pinfold", 1, version, "files in a pool of shared memory that many processes map and pin", body)}
