@@ -4,7 +4,7 @@
 
 int main(void)
 {
-	kill_instructions(test_seconds() / 2, 97, false);
-	kill_instructions(test_seconds() / 2, 97, true);
+	kill_instructions(test_seconds() / 2, 1, false);
+	kill_instructions(test_seconds() / 2, 1, true);
 	return 0;
 }

@@ -123,7 +123,41 @@ static bool kill_at_instruction(struct run *run, pf_pool *pool)
 	return inside;
 }
 
-/* stretch 0: every one. */
+/* From one end of the operation to the other at this stride: false when the time was over before. */
+static bool one_pass(struct run *run, pf_pool *pool, unsigned stride, double end,
+		     struct test_random *r, unsigned *kills,
+		     bool (*kill_at)(struct run *, pf_pool *))
+{
+	bool inside = true;
+
+	run->at = 1 + (long)test_below(r, stride);
+	for (; inside && now() < end; run->at += stride, ++*kills)
+		inside = kill_at(run, pool);
+	return !inside;
+}
+
+/* Wide strides first, then narrower ones: however long the operation is and however short the time, all of it is looked at. stretch 0: steps. */
+static void one_op(struct run *run, pf_pool *pool, unsigned stretch, double end,
+		   struct test_random *r, bool (*kill_at)(struct run *, pf_pool *),
+		   const char *unit)
+{
+	unsigned stride = stretch ? run->op->stride * stretch : 1, kills = 0, finest = 0;
+
+	run->before = names_of(run);
+	run->at = 1;
+	run->after = names_of(run);
+	for (unsigned wider = stretch ? 256 : 16; wider > 0; wider /= 4) {
+		if (!one_pass(run, pool, stride * wider, end, r, &kills, kill_at))
+			break;
+		finest = stride * wider;
+	}
+	if (finest)
+		printf("%-45s %6u kills, every %u %s\n", run->op->name, kills, finest, unit);
+	else
+		printf("%-45s %6u kills, up to %ld %s\n", run->op->name, kills, run->at, unit);
+	fflush(stdout);
+}
+
 static void each_op(double seconds, unsigned stretch, bool alone,
 		    bool (*kill_at)(struct run *, pf_pool *), const char *unit)
 {
@@ -138,20 +172,10 @@ static void each_op(double seconds, unsigned stretch, bool alone,
 		pool = NULL;
 	}
 	for (unsigned i = 0; i < ops_count; i++) {
-		double op_end = now() + (end - now()) / (ops_count - i);
 		struct run run = {&ops[i], path, alone, 0, 0, 0};
-		unsigned stride = stretch ? ops[i].stride * stretch : 1, kills = 0;
-		bool inside = true;
 
-		run.before = names_of(&run);
-		run.at = 1;
-		run.after = names_of(&run);
-		run.at += (long)test_below(&r, stride);
-		for (; inside && now() < op_end; run.at += stride, kills++)
-			inside = kill_at(&run, pool);
-		printf("%-45s %6u kills, every %u of %ld%s %s\n", ops[i].name, kills, stride,
-		       run.at, inside ? "+" : "", unit);
-		fflush(stdout);
+		one_op(&run, pool, stretch, now() + (end - now()) / (ops_count - i), &r, kill_at,
+		       unit);
 	}
 	if (pool)
 		OK(pf_pool_close(pool));

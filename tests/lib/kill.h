@@ -4,7 +4,7 @@
 
 #include "ops.h"
 
-/* Single-steps the operation and kills at every n-th instruction. The survivor has the pool open (`alone` false), or opens it
+/* Single-steps the operation and kills at every n-th instruction, from wide strides to narrow ones. The survivor has the pool open (`alone` false), or opens it
  * afterwards. `stretch` multiplies the strides; seconds limits all together. Prints a line per operation. */
 void kill_instructions(double seconds, unsigned stretch, bool alone);
 /* Kills at every step (builds with steps only). */
