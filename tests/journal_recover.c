@@ -199,6 +199,24 @@ static void drain(void)
 	cut();
 }
 
+/* As volatile devices have it: applied there, and refused where sums are written. */
+static void without_sum(struct journal *j)
+{
+	uint64_t record[2][2] = {{LANES_END, 1}, {LANES_END + 64, 2}};
+
+	for (unsigned persistent = 0; persistent < 2; persistent++) {
+		fill_media();
+		put_lane(3, 2, (const uint64_t(*)[2])record);
+		store_relaxed((_Atomic uint64_t *)lane_at(meta, 3), 2 | 1ull << 31);
+		dev.persist = persistent ? persist : NULL;
+		must_be(journal_recover(j), persistent ? -PF_ECORRUPT : 1);
+		must(load_relaxed(word_at(LANES_END)) == 1 || persistent);
+		must(!persistent || !memcmp(copy + LANES_END, meta + LANES_END, META - LANES_END));
+		store_relaxed((_Atomic uint64_t *)lane_at(meta, 3), 0);
+	}
+	dev.persist = NULL;
+}
+
 static void power_cuts(struct journal *j)
 {
 	dev.persist = persist;
@@ -242,6 +260,7 @@ int main(void)
 	applied_whole(&j);
 	torn(&j);
 	bad_places(&j);
+	without_sum(&j);
 	power_cuts(&j);
 	free(meta);
 	free(copy);
