@@ -75,7 +75,7 @@ int layout_punch(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t of
 		 uint64_t length, struct layout_break how);
 /* Pages [first, end) leave the file, whoever holds them. Inode lock. */
 int layout_remove(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t end);
-/* Pages past the end leave that nobody has asked for; not while somebody waits for holders of them, nor where a folio cannot be divided because the metadata zone is full.
+/* Pages past the end leave that nobody has asked for; not while somebody waits for holders of them, nor where a folio cannot be divided for want of metadata or of the runtime's memory.
  * Inode lock. Errors of locks. */
 int layout_trim(struct rt_self *me, struct layout *l, uint32_t ino);
 /* The same for all files, but for those that somebody has locked: space is short. No inode lock held. */

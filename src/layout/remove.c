@@ -437,7 +437,7 @@ int layout_trim(struct rt_self *me, struct layout *l, uint32_t ino)
 	if (rc < 0 || attr.flags & INODE_KEEPS)
 		return rc;
 	rc = remove_from(me, l, ino, first, FILE_PAGES_MAX);
-	return rc == -PF_ENOMETA ? 0 : rc;
+	return rc == -PF_ENOMETA || rc == -PF_ERUNSPACE ? 0 : rc;
 }
 
 void layout_trim_all(struct rt_self *me, struct layout *l)
