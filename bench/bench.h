@@ -77,6 +77,9 @@ struct peer_range {
 /* Those that the machine does not have (huge tmpfs, hugetlbfs: root) are left out, and said. In a mount namespace of our own, so that nothing stays. */
 void make_peers(void);
 void remove_peers(void);
+/* Before the process that makes peers is forked, and after it has ended: the machine's huge pages are as many as they were. */
+void prepare_peers(void);
+void restore_peers(void);
 /* What a peer does with a struct peer_range: mmap, touch, munmap; */
 double peer_map(void *arg);
 /* registering the mapping with io_uring, which pins its pages, and giving it back; */

@@ -61,7 +61,7 @@ void row(const char *name, const char *unit, double scale, struct figure ours, c
 {
 	double a = ours.median / scale, b = peer_ns / scale, ratio = a > 0 ? b / a : 0;
 
-	printf("%-24s %12.3f %-4s  %-11s %12.3f %10.1fx  +-%.0f%%\n", name, a, unit, peer, b, ratio,
+	printf("%-24s %12.3f %-4s  %-11s %12.3f %10.2fx  +-%.0f%%\n", name, a, unit, peer, b, ratio,
 	       ours.spread / 2);
 	json_array_append_new(rows, json_pack("{s:s, s:s, s:f, s:s, s:f, s:f, s:f}", "name", name,
 					      "unit", unit, "ours", a, "peer", peer, "peer_value",

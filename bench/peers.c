@@ -13,11 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define OLD_MAX 32u
+
 enum peer { TMPFS, TMPFS_HUGE, HUGETLBFS, PEERS };
 
 static const char *const peer_names[PEERS] = {"tmpfs", "tmpfs-huge", "hugetlbfs"};
 static int peer_fd[PEERS] = {-1, -1, -1};
-static char old_huge_pages[32];
+static char
+	*old_huge_pages; /* shared with the process that started this one; empty: as they were */
 
 static void write_huge_pages(const char *text)
 {
@@ -29,18 +32,26 @@ static void write_huge_pages(const char *text)
 	}
 }
 
-static void restore_huge_pages(void)
+void restore_peers(void)
 {
 	if (old_huge_pages[0])
 		write_huge_pages(old_huge_pages);
 	old_huge_pages[0] = 0;
 }
 
+void prepare_peers(void)
+{
+	old_huge_pages =
+		mmap(NULL, OLD_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (old_huge_pages == MAP_FAILED)
+		die("mmap");
+}
+
 /* For one peer's time: what the machine had set aside stays, and some more come. */
 static void set_huge_pages(size_t bytes)
 {
 	int fd = open("/proc/sys/vm/nr_hugepages", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, old_huge_pages, sizeof old_huge_pages - 1);
+	ssize_t n = fd < 0 ? 0 : read(fd, old_huge_pages, OLD_MAX - 1);
 	char text[32];
 
 	old_huge_pages[n < 0 ? 0 : n] = 0;
@@ -70,7 +81,6 @@ void make_peers(void)
 	peer_fd[TMPFS] = make_peer("tmpfs", NULL, NULL);
 	if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) {
 		peer_fd[TMPFS_HUGE] = make_peer("huge", "tmpfs", "huge=always");
-		atexit(restore_huge_pages);
 		peer_fd[HUGETLBFS] = make_peer("hugetlbfs", "hugetlbfs", "pagesize=2M");
 	}
 	for (int p = 0; p < PEERS; p++)
@@ -159,7 +169,7 @@ void against_peers(const char *name, const char *unit, double scale, struct figu
 		if (ftruncate(r.fd, 0) < 0)
 			die("ftruncate");
 		if (p == HUGETLBFS)
-			restore_huge_pages();
+			restore_peers();
 	}
 }
 
