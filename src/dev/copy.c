@@ -1,6 +1,6 @@
 /*
  * Large copies to the media go past the caches: that saves reading what is written over, and writing it back afterwards. What is
- * copied in pieces smaller than MEDIA_STREAM may be wanted in the cache soon. Large copies from the media are left to the processor's own loop, which does not read
+ * copied in pieces smaller than MEDIA_STREAM may be wanted in the cache soon; but where lines would have to be written back, a page is large already (MEDIA_STREAM_BACK). Large copies from the media are left to the processor's own loop, which does not read
  * what it writes over either.
  */
 #include "dev/media.h"

@@ -93,13 +93,14 @@ static inline void dev_persist(const struct dev *dev, const void *address, size_
 }
 
 /* Copies bytes of files, and writes them back. */
-#define MEDIA_STREAM (256u << 10)
+#define MEDIA_STREAM      (256u << 10)
+#define MEDIA_STREAM_BACK 1024u /* the same when every line would have to be written back */
 void media_stream(const struct dev *dev, void *to, const void *from, size_t length);
 /* Copies bytes of files from the media. */
 void media_load(void *to, const void *from, size_t length);
 static inline void media_copy(const struct dev *dev, void *to, const void *from, size_t length)
 {
-	if (length >= MEDIA_STREAM) {
+	if (length >= (dev->persist ? MEDIA_STREAM_BACK : MEDIA_STREAM)) {
 		media_stream(dev, to, from, length);
 		return;
 	}
