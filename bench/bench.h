@@ -82,7 +82,7 @@ void prepare_peers(void);
 void restore_peers(void);
 /* What a peer does with a struct peer_range: mmap, touch, munmap; */
 double peer_map(void *arg);
-/* registering the mapping with io_uring, which pins its pages, and giving it back; */
+/* registering the mapping with io_uring, which pins its pages, and giving it back; -1: not allowed (RLIMIT_MEMLOCK); */
 double peer_register(void *arg);
 /* truncating it. */
 double peer_truncate(void *arg);

@@ -116,9 +116,8 @@ double peer_register(void *arg)
 	if (iov.iov_base == MAP_FAILED || io_uring_queue_init(8, &ring, 0) < 0)
 		die("io_uring");
 	begin = clock_mono();
-	if (io_uring_register_buffers(&ring, &iov, 1) < 0)
-		die("io_uring registration");
-	t = ns_since(begin);
+	errno = -io_uring_register_buffers(&ring, &iov, 1);
+	t = errno ? -1 : ns_since(begin);
 	io_uring_queue_exit(&ring);
 	munmap(iov.iov_base, r->bytes);
 	return t;
@@ -163,6 +162,8 @@ void against_peers(const char *name, const char *unit, double scale, struct figu
 			set_huge_pages(bytes);
 		if (give_memory(&r) < 0)
 			printf("%s: no memory for %s: %s\n", name, peer_names[p], strerror(errno));
+		else if (peer(&r) < 0)
+			printf("%s: %s: %s\n", name, peer_names[p], strerror(errno));
 		else
 			row(name, unit, scale, ours, peer_names[p],
 			    measure(peer, &r, rounds).median);
