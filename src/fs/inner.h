@@ -141,7 +141,11 @@ int inner_walk_begin(struct walk *w);
 void inner_walk(struct walk *w);
 void inner_walk_end(struct walk *w);
 /* A word, a page as they will be when committed transactions have been replayed; the page perhaps in `copy`. */
-uint64_t inner_walk_word(const struct walk *w, const _Atomic uint64_t *at);
+uint64_t inner_walk_late(const struct walk *w, const _Atomic uint64_t *at);
+static inline uint64_t inner_walk_word(const struct walk *w, const _Atomic uint64_t *at)
+{
+	return likely(!w->late_count) ? load_relaxed(at) : inner_walk_late(w, at);
+}
 const void *inner_walk_page(const struct walk *w, uint64_t node, void *copy);
 int inner_walk_read(const struct walk *w, uint32_t ino, struct inode_attr *attr);
 const struct inode_format *inner_walk_inode(const struct walk *w, uint32_t ino);

@@ -49,11 +49,11 @@ static int by_offset(const void *key, const void *element)
 	return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
-uint64_t inner_walk_word(const struct walk *w, const _Atomic uint64_t *at)
+uint64_t inner_walk_late(const struct walk *w, const _Atomic uint64_t *at)
 {
 	struct walk_late key = {.offset = (uint64_t)((const uint8_t *)at - w->meta)};
 	const struct walk_late *found =
-		w->late_count ? bsearch(&key, w->late, w->late_count, sizeof key, by_offset) : NULL;
+		bsearch(&key, w->late, w->late_count, sizeof key, by_offset);
 
 	return found ? found->value : load_relaxed(at);
 }
