@@ -384,6 +384,7 @@ int pf_pool_close(pf_pool *pool)
 		struct pf_file *file = pool->files;
 
 		pool->files = file->next;
+		free(file->batch);
 		free(file);
 	}
 	rt_detach(pool->layout.rt, finish, pool);
