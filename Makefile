@@ -27,7 +27,7 @@ help:
 	@echo "make run          the demonstration: share, kill, check, report; SRC=DIRECTORY WORK=SECONDS"
 	@echo "make test         suites short and long"
 	@echo "make torture      kills at every step, damaged images; TORTURE_SECONDS=$(TORTURE_SECONDS)"
-	@echo "make bench        figures, as a table and in $(BUILD)/bench.json"
+	@echo "make bench        figures, as a table, in $(BUILD)/bench.json and bench.svg"
 	@echo "make check-style  format, layering, longest functions"
 	@echo "make format       lets clang-format rewrite the sources"
 	@echo "make install      DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)"

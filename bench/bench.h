@@ -5,6 +5,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,7 +21,8 @@
 #define ROUNDS_MAX 64
 #define PARTS_MAX  5
 
-extern char dir[]; /* where everything is made */
+extern char dir[];      /* in /dev/shm: where runtimes and peers are made */
+extern char pool_dir[]; /* where pools are made */
 
 /* Ends the program with the library's message and errno's. */
 __attribute__((noreturn)) void die(const char *what);
@@ -28,7 +30,7 @@ __attribute__((noreturn)) void die(const char *what);
 /* ---- measuring ------------------------------------------------------------------------------ */
 
 struct figure {
-	double median, spread; /* ns; (largest - smallest) / median, in percent */
+	double median, spread; /* ns; (third quartile - first) / median, in percent */
 };
 
 /* `run(arg)` gives the nanoseconds of one round; the first round warms and does not count. */
@@ -60,12 +62,18 @@ static inline uint64_t next_random(uint64_t *state)
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
-void begin_table(void);
+void begin_table(const char *pool_directory);
 /* scale: ns in one `unit`. The ratio is how many times better than the peer. */
 void row(const char *name, const char *unit, double scale, struct figure ours, const char *peer,
 	 double peer_ns);
-/* A list of {name, unit, ours, peer, peer_value, ratio, spread}. */
+/* {schema, machine: {...}, rows: [{name, unit, ours, peer, peer_value, ratio, spread}]}, into a file or to a descriptor. ratio: how many times better
+ * than the peer; spread: as in struct figure, of our rounds. */
 void write_table(const char *path);
+void write_table_to(int fd);
+
+/* machine.c: an object of {date, cpu, cpus, ...}, and its lines above the table. */
+json_t *describe_machine(const char *pool_directory);
+void print_machine(json_t *machine);
 
 /* ---- peers ---------------------------------------------------------------------------------- */
 
@@ -92,7 +100,7 @@ void against_peers(const char *name, const char *unit, double scale, struct figu
 
 /* ---- pools ---------------------------------------------------------------------------------- */
 
-/* A pool `name` in `dir`; inodes 0: as mkfs chooses. sparse: nothing is reserved. `path` gets where it is (128 bytes). */
+/* A pool `name` in `pool_dir`; inodes 0: as mkfs chooses. sparse: nothing is reserved. `path` gets where it is (128 bytes). */
 void make_pool(const char *name, uint64_t size, uint64_t inodes, bool sparse, char *path);
 /* Opens it in this process. persistent: as memory that needs cache lines written back, with the real instructions for it. */
 pf_pool *open_pool(const char *path, bool persistent, unsigned flags);

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-static json_t *rows;
+static json_t *document, *rows;
 
 void die(const char *what)
 {
@@ -28,7 +29,8 @@ static struct figure figure_of(double *t, int rounds)
 
 	qsort(t, (size_t)rounds, sizeof *t, compare);
 	median = t[rounds / 2];
-	return (struct figure){median, median > 0 ? (t[rounds - 1] - t[0]) / median * 100 : 0};
+	return (struct figure){median,
+			       median > 0 ? (t[rounds * 3 / 4] - t[rounds / 4]) / median * 100 : 0};
 }
 
 struct figure measure(double (*run)(void *arg), void *arg, int rounds)
@@ -68,15 +70,27 @@ void row(const char *name, const char *unit, double scale, struct figure ours, c
 					      b, "ratio", ratio, "spread", ours.spread));
 }
 
-void begin_table(void)
+void begin_table(const char *pool_directory)
 {
+	json_t *machine = describe_machine(pool_directory);
+
 	rows = json_array();
+	document = json_pack("{s:i, s:o, s:o}", "schema", 1, "machine", machine, "rows", rows);
+	if (!document)
+		die("memory");
+	print_machine(machine);
 	printf("%-24s %12s %-4s  %-11s %12s %11s  spread\n", "figure", "pinfold", "", "peer", "",
 	       "better");
 }
 
 void write_table(const char *path)
 {
-	if (json_dump_file(rows, path, JSON_INDENT(1)) < 0)
+	if (json_dump_file(document, path, JSON_INDENT(1)) < 0)
 		die(path);
+}
+
+void write_table_to(int fd)
+{
+	if (json_dumpfd(document, fd, JSON_INDENT(1)) < 0 || write(fd, "\n", 1) != 1)
+		die("standard output");
 }

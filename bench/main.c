@@ -1,11 +1,14 @@
 /*
- * The table of figures, and a list of {name, unit, ours, peer, peer_value, ratio, spread} in the file named. ratio: how many times better
- * than the peer; spread: (largest - smallest) / median of our rounds, in percent.
+ * The table of figures, and the same as a JSON document (see bench.h).
  *
- *   bench JSON-FILE [SUBJECT...]    tree, files, lookup, rebuild, holds, attach, memory; without one: all
+ *   bench [--output FILE] [--json] [--directory DIRECTORY] [SUBJECT...]
+ *
+ * --output: the document into this file, too; --json: the document on standard output instead of the table; --directory: where the pools
+ * are (/dev/shm); subjects: tree, files, lookup, rebuild, holds, attach, memory; without one: all. "make bench" and "pinfold bench" run it.
  */
 #include <errno.h>
 #include <ftw.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +18,14 @@
 
 #include "bench.h"
 
-char dir[] = "/dev/shm/pinfold-bench.XXXXXX";
+#define LONGEST 60 /* bytes of a directory's name: paths are in buffers of 128 */
+
+char dir[] = "/dev/shm/pinfold-bench.XXXXXX", pool_dir[LONGEST + 32];
+
+static struct {
+	const char *output, *directory;
+	bool json;
+} options = {NULL, "/dev/shm", false};
 
 static void make_bed(struct bed *b)
 {
@@ -50,6 +60,8 @@ static const struct {
 		{"rebuild", bench_rebuild}, {"holds", holds}, {"attach", bench_attach},
 		{"memory", bench_memory}};
 
+#define SUBJECTS (sizeof subjects / sizeof *subjects)
+
 static bool wanted(const char *name, char **names)
 {
 	for (char **n = names; *n; n++)
@@ -58,13 +70,31 @@ static bool wanted(const char *name, char **names)
 	return !*names;
 }
 
-static void measure_all(char **argv)
+static bool is_subject(const char *name)
 {
-	begin_table();
-	for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++)
-		if (wanted(subjects[i].name, argv + 2))
+	for (size_t i = 0; i < SUBJECTS; i++)
+		if (!strcmp(name, subjects[i].name))
+			return true;
+	return false;
+}
+
+static void measure_all(char **names)
+{
+	int out = -1;
+
+	/* All that is printed on the way is for the table. */
+	if (options.json && ((out = dup(STDOUT_FILENO)) < 0 || !freopen("/dev/null", "w", stdout)))
+		die("standard output");
+	begin_table(options.directory);
+	for (size_t i = 0; i < SUBJECTS; i++)
+		if (wanted(subjects[i].name, names))
 			subjects[i].run();
-	write_table(argv[1]);
+	if (options.output)
+		write_table(options.output);
+	if (options.json)
+		write_table_to(out);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		die("standard output");
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -73,29 +103,84 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return remove(path);
 }
 
+static int usage(const char *why, const char *what)
+{
+	fprintf(stderr,
+		"bench: %s %s\nusage: bench [--output FILE] [--json] [--directory DIRECTORY] [SUBJECT...]\n"
+		"subjects:",
+		what, why);
+	for (size_t i = 0; i < SUBJECTS; i++)
+		fprintf(stderr, " %s", subjects[i].name);
+	fputc('\n', stderr);
+	return 2;
+}
+
+static int parse(int argc, char **argv)
+{
+	static const struct option known[] = {{"output", required_argument, NULL, 'o'},
+					      {"json", no_argument, NULL, 'j'},
+					      {"directory", required_argument, NULL, 'd'},
+					      {0}};
+	int letter;
+
+	opterr = 0;
+	while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		if (letter == '?')
+			return usage("is not an option, or lacks its value", argv[optind - 1]);
+		if (letter == 'j')
+			options.json = true;
+		else
+			*(letter == 'o' ? &options.output : &options.directory) = optarg;
+	}
+	for (int i = optind; i < argc; i++)
+		if (!is_subject(argv[i]))
+			return usage("is not a subject", argv[i]);
+	return strlen(options.directory) > LONGEST
+		       ? usage("is too long a name: at most 60 bytes", options.directory)
+		       : 0;
+}
+
+static void make_directories(void)
+{
+	if (!mkdtemp(dir))
+		die(dir);
+	snprintf(pool_dir, sizeof pool_dir, "%s/pinfold-bench.XXXXXX", options.directory);
+	if (!mkdtemp(pool_dir)) {
+		rmdir(dir);
+		die(options.directory);
+	}
+	setenv("PINFOLD_RUNTIME_DIR", dir, 1);
+}
+
+static void remove_directory(const char *path)
+{
+	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) < 0)
+		fprintf(stderr, "bench: %s: %s\n", path, strerror(errno));
+}
+
 /* What is measured runs in a child, so that nothing stays of it whatever becomes of that: gigabytes of memory. */
 int main(int argc, char **argv)
 {
-	int status = 1;
+	int status = 1, rc = parse(argc, argv);
 	pid_t pid;
 
+	if (rc)
+		return rc;
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc < 2 || !mkdtemp(dir))
-		die("usage: bench JSON-FILE [SUBJECT...]");
-	setenv("PINFOLD_RUNTIME_DIR", dir, 1);
+	make_directories();
 	prepare_peers();
 	/* Who interrupts the program interrupts the child too. */
 	signal(SIGINT, SIG_IGN);
 	pid = fork();
 	if (pid == 0) {
 		signal(SIGINT, SIG_DFL);
-		measure_all(argv);
+		measure_all(argv + optind);
 		return 0;
 	}
 	if (pid > 0)
 		waitpid(pid, &status, 0);
 	restore_peers();
-	if (nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS) < 0)
-		fprintf(stderr, "bench: %s: %s\n", dir, strerror(errno));
+	remove_directory(dir);
+	remove_directory(pool_dir);
 	return status != 0;
 }

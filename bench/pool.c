@@ -14,7 +14,7 @@ void make_pool(const char *name, uint64_t size, uint64_t inodes, bool sparse, ch
 				    .inodes = inodes,
 				    .flags = sparse ? PF_MKFS_SPARSE : 0};
 
-	snprintf(path, 128, "%s/%s", dir, name);
+	snprintf(path, 128, "%s/%s", pool_dir, name);
 	if (pf_mkfs(path, &o) < 0)
 		die(path);
 }

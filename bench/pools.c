@@ -27,7 +27,7 @@ void bench_attach(void)
 	char path[128];
 	pf_pool *pool;
 
-	snprintf(path, sizeof path, "%s/pool16g", dir);
+	snprintf(path, sizeof path, "%s/pool16g", pool_dir);
 	if (pf_mkfs(path, &o) < 0)
 		die("mkfs");
 	f = measure(run_attach, path, ROUNDS);
@@ -71,7 +71,7 @@ void bench_memory(void)
 	pf_pool *pool;
 	pf_file *file;
 
-	snprintf(path, sizeof path, "%s/pool1g", dir);
+	snprintf(path, sizeof path, "%s/pool1g", pool_dir);
 	if (pf_mkfs(path, &o) < 0 || pf_pool_open(path, 0, &pool) < 0 || pf_info(pool, &info) < 0 ||
 	    pf_open(pool, "all", PF_O_RDWR | PF_O_CREATE, 0644, &file) < 0 ||
 	    pf_allocate(file, 0, info.pages_free * 4096, 0) < 0 || pf_info(pool, &info) < 0)
