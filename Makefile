@@ -51,8 +51,6 @@ torture: all debug asan
 	@scripts/test-run --budget $$(($(TORTURE_SECONDS) / 3)) build-asan fuzz
 
 bench: all
-	@if $(ninja) $(BUILD) -t query bench-programs >/dev/null 2>&1; then \
-		$(ninja) $(BUILD) bench-programs; fi
 	@BUILD=$(BUILD) sh scripts/bench.sh
 
 check-style:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Figures: the picture and the README's section are what the generators make of bench.json.
+# Figures: the picture and the README's section are what the generators make of bench.json; "pinfold bench" measures a subject where it is told to.
 # test: suite=short timeout=60
 set -eu
 . "$PF_SOURCE_DIR/tests/lib/cli.sh"
@@ -65,3 +65,38 @@ echo '{"schema": 2}' >"$dir/bad.json"
 echo nothing >"$dir/bad.md"
 ! python3 scripts/bench-readme.py "$dir/small.json" "$dir/bad.md" "$dir/small.svg" 2>/dev/null || fail "a README without marks"
 [ "$(cat "$dir/bad.md")" = nothing ] || fail "a README without marks was changed"
+
+# "pinfold bench": one subject, in the directory that it is told, of which nothing stays there
+expect 0 bench --help
+says '^usage: pinfold bench '
+mkdir "$dir/pools"
+expect 0 bench "$dir/pools" attach
+says '^machine  [0-9]+ CPUs'
+says '^pages    [0-9]+ bytes; huge ones of tmpfs \(shmem_enabled\): .*; hugetlb: '
+says "^pools    in $dir/pools "
+says '^attach_16g  .* ms .*x  \+-[0-9]+%$'
+expect 0 bench --json "$dir/pools" attach
+field_is "j['schema'], j['machine']['pool_directory']" "(1, '$dir/pools')"
+field_is "[r['name'] for r in j['rows']]" "['open_16g', 'attach_16g']"
+[ -z "$(ls "$dir/pools")" ] || fail "something stayed"
+expect 2 bench "$dir/pools" nonsense
+complains 'nonsense is not a subject'
+expect 1 bench "$dir/nothing" attach
+complains 'No such file'
+code=0
+pinfold bench "$dir/pools" attach >/dev/full 2>"$dir/err" || code=$?
+[ $code = 1 ] || fail "to a full device: $code"
+
+# installed, it finds what measures in libexec; without that it says so
+case $(ldd "$PF_BUILD_DIR/libpinfold.so") in
+*libasan* | *libtsan*) exit 0 ;; # not for installing
+esac
+DESTDIR="$dir/dest" meson install --no-rebuild --quiet -C "$PF_BUILD_DIR" >"$dir/out" 2>&1 || fail "install"
+PINFOLD=$(find "$dir/dest" -path '*/bin/pinfold')
+LD_LIBRARY_PATH=$PF_BUILD_DIR
+export LD_LIBRARY_PATH
+expect 0 bench "$dir/pools" attach
+says '^attach_16g '
+find "$dir/dest" -path '*/libexec/pinfold/bench' -delete
+expect 1 bench "$dir/pools" attach
+complains '^pinfold: bench: .* is not installed'

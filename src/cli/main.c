@@ -98,10 +98,10 @@ static bool set_date(struct options *o, const char *text)
 /* ---- tables ---------------------------------------------------------------------------------------- */
 
 static const struct command *const commands[] = {
-	&cmd_mkfs,  &cmd_info,  &cmd_ls,    &cmd_stat,  &cmd_cp,       &cmd_cat,
-	&cmd_mv,    &cmd_ln,    &cmd_rm,    &cmd_mkdir, &cmd_rmdir,    &cmd_readlink,
-	&cmd_chmod, &cmd_chown, &cmd_touch, &cmd_attr,  &cmd_truncate, &cmd_punch,
-	&cmd_hold,  &cmd_who,   &cmd_evict, &cmd_reap,  &cmd_fsck,     &cmd_recover,
+	&cmd_mkfs,  &cmd_info, &cmd_ls,       &cmd_stat,  &cmd_cp,       &cmd_cat,   &cmd_mv,
+	&cmd_ln,    &cmd_rm,   &cmd_mkdir,    &cmd_rmdir, &cmd_readlink, &cmd_chmod, &cmd_chown,
+	&cmd_touch, &cmd_attr, &cmd_truncate, &cmd_punch, &cmd_hold,     &cmd_who,   &cmd_evict,
+	&cmd_reap,  &cmd_fsck, &cmd_recover,  &cmd_bench,
 };
 
 /* A key is the option's name, or "COMMAND.NAME" where it means something else. */

@@ -1,0 +1,64 @@
+/* bench: runs the program that measures, which nobody calls by itself: it is in libexec. */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+enum { OPERANDS = 8 }; /* a directory, and each subject once */
+
+/* Seen from the directory of this program: in the build tree, and installed. */
+static const char *const places[] = {"bench/bench", PINFOLD_LIBEXEC "/bench"};
+
+static bool find_helper(char *path, size_t size)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	char *slash;
+
+	self[n < 0 ? 0 : n] = 0;
+	slash = strrchr(self, '/');
+	if (!slash)
+		return false;
+	*slash = 0;
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+		if ((size_t)snprintf(path, size, "%s%s%s", *places[i] == '/' ? "" : self,
+				     *places[i] == '/' ? "" : "/", places[i]) < size &&
+		    access(path, X_OK) == 0)
+			return true;
+	return false;
+}
+
+static int run_bench(const struct options *o, char **operands, int count)
+{
+	char path[PATH_MAX + 64];
+	static char name[] = "bench", json[] = "--json", directory[] = "--directory";
+	char *arguments[3 + OPERANDS + 1] = {name};
+	int n = 1;
+
+	if (!find_helper(path, sizeof path))
+		return complain(
+			"the program that measures is not installed; it comes with 'make install', "
+			"and 'make' builds it");
+	if (o->json)
+		arguments[n++] = json;
+	if (count) {
+		arguments[n++] = directory;
+		memcpy(arguments + n, operands, (size_t)count * sizeof *operands);
+	}
+	execv(path, arguments);
+	return complain("%s: %s", path, strerror(errno));
+}
+
+const struct command cmd_bench = {
+	"bench",
+	"json",
+	0,
+	OPERANDS,
+	run_bench,
+	"measures pinfold beside its peers on this machine\n"
+	"usage: pinfold bench [DIRECTORY [SUBJECT...]] [--json]\n"
+	"Makes pools in DIRECTORY (/dev/shm), and removes them. It and /dev/shm need 2 GiB of room, and the whole takes some minutes.\n"
+	"Subjects: tree (names), files, lookup, rebuild, holds, attach, memory; all, if none is said.\n"
+	"Example: pinfold bench /dev/shm files holds"};
