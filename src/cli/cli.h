@@ -25,7 +25,8 @@ struct options {
 	enum pf_policy policy;
 	const char *mode;
 	long pid;
-	bool give_back;
+	bool give_back, verbose;
+	int way; /* enum way, of cli/pinned.h */
 };
 
 struct command {

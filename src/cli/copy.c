@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/copy.h"
+#include "cli/pinned.h"
 
 enum { CHUNK = 4 << 20 };
 
@@ -57,7 +58,9 @@ struct stream {
 	const struct place *place;
 	pf_file *file;
 	int fd;
-	uint64_t at; /* of a descriptor */
+	uint64_t at;          /* of a descriptor */
+	enum way wanted, way; /* how bytes come into pinned pages, and how the last of them did */
+	bool is_regular;
 };
 
 static int seek_to(struct stream *s, uint64_t at)
@@ -131,14 +134,23 @@ static bool next_data(const struct stream *s, uint64_t *at, uint64_t *end)
 	return data >= 0 && hole > data;
 }
 
+static bool goes_on(uint64_t at)
+{
+	(void)at;
+	return !interrupted;
+}
+
 /* ---- copying --------------------------------------------------------------------------------------- */
 
-/* From *at to `end`, or to the end of the file. */
+/* From *at to `end`, or to the end of the file. What is below `covered` the target's size covers already. */
 static int copy_range(struct stream *from, struct stream *to, char *buffer, uint64_t *at,
-		      uint64_t end)
+		      uint64_t end, uint64_t covered)
 {
 	int rc = EXIT_FINE;
 
+	if (from->is_regular && to->file)
+		from->way = read_pinned(from->fd, from->place->path, to->place->pool, to->file,
+					from->wanted, at, end < covered ? end : covered, goes_on);
 	while (rc == EXIT_FINE && *at < end) {
 		uint64_t left = end - *at;
 		ssize_t n = stream_read(from, buffer, left < CHUNK ? (size_t)left : CHUNK, *at);
@@ -167,10 +179,10 @@ static int set_length(struct stream *to, uint64_t length)
 static int copy_with_holes(struct stream *from, struct stream *to, char *buffer, uint64_t size)
 {
 	uint64_t at = 0, end;
-	int rc = EXIT_FINE;
+	int rc = to->file ? set_length(to, size) : EXIT_FINE;
 
 	while (rc == EXIT_FINE && next_data(from, &at, &end))
-		rc = copy_range(from, to, buffer, &at, end);
+		rc = copy_range(from, to, buffer, &at, end, size);
 	return rc == EXIT_FINE ? set_length(to, size) : rc;
 }
 
@@ -182,7 +194,7 @@ static int copy_whole(struct stream *from, struct stream *to, char *buffer, uint
 
 	if (rc < 0)
 		return complain_space(to->place->path, rc);
-	rc = copy_range(from, to, buffer, &at, UINT64_MAX);
+	rc = copy_range(from, to, buffer, &at, UINT64_MAX, size);
 	return rc == EXIT_FINE && at < size && to->file ? set_length(to, at) : rc;
 }
 
@@ -195,6 +207,7 @@ static int copy_bytes(struct stream *from, struct stream *to, const struct stat 
 
 	if (!buffer)
 		return complain("no memory");
+	from->is_regular = !from->file && S_ISREG(st->st_mode);
 	rc = (holes ? copy_with_holes : copy_whole)(from, to, buffer, size);
 	free(buffer);
 	return rc;
@@ -282,10 +295,18 @@ static int onto_host(const struct options *o, struct stream *from, const struct 
 	return rc;
 }
 
+static void tell_copied(const struct place *from, const struct place *to, enum way way)
+{
+	static const char *const told[] = {"copied", "read from the page cache into pinned pages",
+					   "read from disk into pinned pages"};
+
+	printf("'%s' -> '%s': %s\n", printable(from->path), printable(to->path), told[way]);
+}
+
 int copy_file(const struct options *o, const struct place *from, const struct stat *st,
 	      const struct place *to, const struct stat *replaced)
 {
-	struct stream stream = {.place = from, .fd = -1};
+	struct stream stream = {.place = from, .fd = -1, .wanted = (enum way)o->way};
 	int rc;
 
 	if (from->pool)
@@ -299,5 +320,7 @@ int copy_file(const struct options *o, const struct place *from, const struct st
 		pf_close(stream.file);
 	else
 		close(stream.fd);
+	if (rc == EXIT_FINE && o->verbose)
+		tell_copied(from, to, stream.way);
 	return rc;
 }

@@ -338,14 +338,16 @@ static int run_cp(const struct options *given, char **operands, int count)
 
 const struct command cmd_cp = {
 	"cp",
-	"recursive:rR preserve:p archive:a no-clobber:n no-target-directory:T cp.force:f",
+	"recursive:rR preserve:p archive:a no-clobber:n no-target-directory:T cp.force:f verbose:v way",
 	2,
 	-1,
 	run_cp,
 	"copies files and directories into a pool, out of it, or within\n"
-	"usage: pinfold cp [-r] [-p] [-a] [-n] [-f] [-T] FILE... POOL:/path\n"
-	"       pinfold cp [-r] [-p] [-a] [-n] [-f] [-T] POOL:/path... FILE-OR-DIRECTORY\n"
+	"usage: pinfold cp [-r] [-p] [-a] [-n] [-f] [-T] [-v] [--way WAY] FILE... POOL:/path\n"
+	"       pinfold cp [-r] [-p] [-a] [-n] [-f] [-T] [-v] POOL:/path... FILE-OR-DIRECTORY\n"
 	"As cp(1): a directory that is there receives the copy inside it; -r copies symbolic links as links. In a pool a file\n"
 	"appears under its name when it is whole; one that was there is replaced in one step.\n"
+	"Larger files come in by io_uring, straight into pinned pages; -v says for each file whether. --way asks for one way:\n"
+	"disk (past the page cache), cached (from it), copy (through a buffer); what the source does not allow is copied.\n"
 	"A local path with ':/' in it is written with './' in front.\n"
 	"Example: pinfold cp -r models /dev/shm/pool:/"};

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/pinned.h"
 
 /* ---- values of options ----------------------------------------------------------------------------- */
 
@@ -81,6 +82,14 @@ static bool set_policy(struct options *o, const char *text)
 	return false;
 }
 
+static bool set_way(struct options *o, const char *text)
+{
+	for (o->way = 0; o->way < WAYS; o->way++)
+		if (!strcmp(text, way_names[o->way]))
+			return true;
+	return false;
+}
+
 static bool set_mode(struct options *o, const char *text)
 {
 	uint32_t mode;
@@ -150,6 +159,8 @@ static const struct {
 	     "a directory that is there is the target itself, not where the target goes"),
 	FLAG("exchange", exchange, "both are there and change places, in one step"),
 	FLAG("cp.force", force, "also over a file that may not be written"),
+	FLAG("verbose", verbose, "print each file, and which way its bytes took"),
+	VALUE("way", set_way, "into a pool: auto (default), disk, cached or copy"),
 	FLAG("mv.force", force, "the default: what has the new name is replaced"),
 	FLAG("ln.force", force, "replace what has the new name, in one step"),
 	FLAG("rm.force", force, "what is not there is no error"),
@@ -308,7 +319,7 @@ static int parse_options(int argc, char **argv, const struct choice *c, struct o
 
 static int run(int argc, char **argv)
 {
-	struct options o = {.seconds = -1, .timeout_ms = -1};
+	struct options o = {.seconds = -1, .timeout_ms = -1, .way = WAY_AUTO};
 	struct choice choice;
 	int rc;
 

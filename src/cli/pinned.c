@@ -1,0 +1,216 @@
+/*
+ * Disk to pinned pages. The file is taken in blocks of 2 MiB, an order-9 folio each where the pool has them; a few blocks are pinned at a time,
+ * and while the device fills some, the pages of the next are zeroed and pinned. A block is unpinned when its read is complete; a process that is
+ * killed meanwhile leaves pins, and the pool keeps their memory away from others until the host cannot write to it any more.
+ *
+ * Which way: what is in the page cache is copied out of it, as that is faster than any disk; what is not is read past it (O_DIRECT), which spares
+ * the copy and leaves the cache to others. Small files are not worth a ring. A persistent pool wants its bytes written back, which pf_write() does and
+ * a device's stores do not.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "cli/pinned.h"
+
+#define PAGE     4096u
+#define BLOCK    (2u << 20)
+#define DEPTH    8u
+#define WORTH_IT (1u << 20) /* bytes; for less the ring costs more than the copy */
+
+const char *const way_names[WAYS] = {"copy", "cached", "disk", "auto"};
+
+struct block {
+	pf_pin *pin; /* NULL: not under way */
+	uint64_t at, length;
+	struct iovec iov[BLOCK / PAGE + 1];
+};
+
+struct reading {
+	struct io_uring ring;
+	int fd;
+	pf_file *file;
+	uint64_t next, end; /* what is to be read */
+	uint64_t failed;    /* the first byte that was not read, UINT64_MAX: none yet */
+	unsigned flying;
+	struct block block[DEPTH];
+};
+
+/* ---- the choice ------------------------------------------------------------------------------------ */
+
+/* Whether the byte is in the page cache; where the host cannot say, it is. */
+static bool is_cached(int fd, uint64_t at)
+{
+	struct iovec one = {(char[1]){0}, 1};
+
+	return preadv2(fd, &one, 1, (off_t)at, RWF_NOWAIT) >= 0 || errno != EAGAIN;
+}
+
+/* A descriptor that reads past the page cache into any page, or -1. */
+static int open_direct(int fd, const char *path)
+{
+	struct statx x;
+	struct stat before, now;
+	int direct;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &x) < 0 ||
+	    !(x.stx_mask & STATX_DIOALIGN) || !x.stx_dio_mem_align || x.stx_dio_mem_align > PAGE ||
+	    x.stx_dio_offset_align > PAGE)
+		return -1;
+	direct = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK);
+	if (direct >= 0 && (fstat(fd, &before) < 0 || fstat(direct, &now) < 0 ||
+			    before.st_dev != now.st_dev || before.st_ino != now.st_ino)) {
+		close(direct);
+		return -1;
+	}
+	return direct;
+}
+
+static bool mostly_cached(int fd, uint64_t at, uint64_t end)
+{
+	unsigned cached = 0;
+
+	for (unsigned i = 0; i < 4; i++)
+		cached += is_cached(fd, at + (end - 1 - at) / 4 * i);
+	return cached >= 2;
+}
+
+static enum way choose_way(pf_pool *pool, enum way wanted, uint64_t at, uint64_t end)
+{
+	struct pf_info info;
+
+	if (at % PAGE || end <= at || wanted == WAY_COPY || pf_info(pool, &info) < 0 ||
+	    strcmp(info.durability, "volatile") != 0 || (wanted == WAY_AUTO && end - at < WORTH_IT))
+		return WAY_COPY;
+	return wanted;
+}
+
+/* ---- reading --------------------------------------------------------------------------------------- */
+
+static void fail_at(struct reading *r, uint64_t at)
+{
+	r->failed = at < r->failed ? at : r->failed;
+}
+
+/* Pins the next block and sends the read of it off. False: it could not be pinned. */
+static bool begin_block(struct reading *r, struct block *b)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring);
+	uint64_t length = BLOCK - r->next % BLOCK;
+	const struct pf_chunk *chunk;
+	size_t n;
+
+	length = length < r->end - r->next ? length : r->end - r->next;
+	if (!sqe || pf_pin_file(r->file, r->next, length, PF_PIN_WRITE, &b->pin) < 0) {
+		b->pin = NULL;
+		return false;
+	}
+	chunk = pf_pin_chunks(b->pin, &n);
+	for (size_t i = 0; i < n; i++)
+		b->iov[i] = (struct iovec){chunk[i].address, chunk[i].length};
+	b->at = r->next;
+	b->length = length;
+	io_uring_prep_readv(sqe, r->fd, b->iov, (unsigned)n, b->at);
+	io_uring_sqe_set_data(sqe, b);
+	r->next += length;
+	r->flying++;
+	return true;
+}
+
+static void end_block(struct reading *r, const struct io_uring_cqe *cqe)
+{
+	struct block *b = io_uring_cqe_get_data(cqe);
+
+	if (cqe->res < 0 || (uint64_t)cqe->res != b->length)
+		fail_at(r, b->at);
+	pf_unpin(b->pin);
+	b->pin = NULL;
+	r->flying--;
+}
+
+/* As many as there is room for; none after a failure. */
+static void begin_blocks(struct reading *r)
+{
+	for (unsigned i = 0; i < DEPTH && r->next < r->end && r->failed == UINT64_MAX; i++) {
+		if (r->block[i].pin)
+			continue;
+		if (begin_block(r, &r->block[i]))
+			io_uring_submit(&r->ring);
+		else
+			fail_at(r, r->next);
+	}
+}
+
+/* Everything before it has been read. */
+static uint64_t complete_to(const struct reading *r)
+{
+	uint64_t at = r->next < r->failed ? r->next : r->failed;
+
+	for (unsigned i = 0; i < DEPTH; i++)
+		if (r->block[i].pin && r->block[i].at < at)
+			at = r->block[i].at;
+	return at;
+}
+
+/* No read is under way when this returns. */
+static void read_blocks(struct reading *r, bool (*tell)(uint64_t at))
+{
+	struct io_uring_cqe *cqe;
+
+	do {
+		begin_blocks(r);
+		if (r->flying && io_uring_submit_and_wait(&r->ring, 1) < 0 && errno != EINTR)
+			sched_yield();
+		while (io_uring_peek_cqe(&r->ring, &cqe) == 0) {
+			end_block(r, cqe);
+			io_uring_cqe_seen(&r->ring, cqe);
+		}
+		if (!tell(complete_to(r)))
+			fail_at(r, r->next);
+	} while (r->flying || (r->next < r->end && r->failed == UINT64_MAX));
+}
+
+static enum way read_with_ring(struct reading *r, enum way way, uint64_t *at,
+			       bool (*tell)(uint64_t at))
+{
+	uint64_t begin = *at;
+
+	if (io_uring_queue_init(DEPTH, &r->ring, 0) < 0)
+		return WAY_COPY;
+	read_blocks(r, tell);
+	io_uring_queue_exit(&r->ring);
+	*at = complete_to(r);
+	return *at > begin ? way : WAY_COPY;
+}
+
+enum way read_pinned(int fd, const char *path, pf_pool *pool, pf_file *file, enum way wanted,
+		     uint64_t *at, uint64_t end, bool (*tell)(uint64_t at))
+{
+	enum way way = choose_way(pool, wanted, *at, end - end % PAGE);
+	struct reading *r;
+	int direct = -1;
+
+	if (way == WAY_COPY)
+		return WAY_COPY;
+	r = calloc(1, sizeof *r);
+	if (!r)
+		return WAY_COPY;
+	if (way == WAY_DISK || (way == WAY_AUTO && !mostly_cached(fd, *at, end)))
+		direct = open_direct(fd, path);
+	r->fd = direct >= 0 ? direct : fd;
+	r->file = file;
+	r->next = *at;
+	r->end = end - end % PAGE;
+	r->failed = UINT64_MAX;
+	way = read_with_ring(r, direct >= 0 ? WAY_DISK : WAY_CACHED, at, tell);
+	if (direct >= 0)
+		close(direct);
+	free(r);
+	return way;
+}
