@@ -101,13 +101,20 @@ static void fail_at(struct reading *r, uint64_t at)
 /* Pins the next block and sends the read of it off. False: it could not be pinned. */
 static bool begin_block(struct reading *r, struct block *b)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring);
 	uint64_t length = BLOCK - r->next % BLOCK;
 	const struct pf_chunk *chunk;
+	struct io_uring_sqe *sqe;
 	size_t n;
 
 	length = length < r->end - r->next ? length : r->end - r->next;
-	if (!sqe || pf_pin_file(r->file, r->next, length, PF_PIN_WRITE, &b->pin) < 0) {
+	if (pf_pin_file(r->file, r->next, length, PF_PIN_WRITE, &b->pin) < 0) {
+		b->pin = NULL;
+		return false;
+	}
+	/* After the pin: what has been taken from the ring is submitted, whatever is in it. */
+	sqe = io_uring_get_sqe(&r->ring);
+	if (!sqe) {
+		pf_unpin(b->pin);
 		b->pin = NULL;
 		return false;
 	}
@@ -165,8 +172,8 @@ static void read_blocks(struct reading *r, bool (*tell)(uint64_t at))
 
 	do {
 		begin_blocks(r);
-		if (r->flying && io_uring_submit_and_wait(&r->ring, 1) < 0 && errno != EINTR)
-			sched_yield();
+		if (r->flying && io_uring_submit_and_wait(&r->ring, 1) < 0)
+			sched_yield(); /* interrupted, or the host is short of memory */
 		while (io_uring_peek_cqe(&r->ring, &cqe) == 0) {
 			end_block(r, cqe);
 			io_uring_cqe_seen(&r->ring, cqe);
