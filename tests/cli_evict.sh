@@ -17,6 +17,7 @@ fail()
 # hold OPTION...: a process that holds the file; its pid in $holder
 hold()
 {
+	: >"$dir/held" # what an earlier one said
 	"$PINFOLD" hold "$pool:/file" "$@" >"$dir/held" &
 	holder=$!
 	while ! grep -q held "$dir/held"; do :; done
