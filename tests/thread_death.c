@@ -143,7 +143,10 @@ static void use_files(pf_pool *pool, pid_t pid)
 		must_be(pf_write(file, "abc", 3, 70000), 3);
 		OK(pf_truncate(file, 5000, PF_DETACH, 0));
 		OK(pf_close(file));
-		OK(pf_unlink(pool, names[i]));
+		/* What the dead thread had committed is done by who takes the file's lock: then it is an exchange, too. */
+		rc = pf_unlink(pool, names[i]);
+		if (rc != -PF_EISDIR)
+			OK(rc);
 	}
 	OK(pf_unlink(pool, "sibling"));
 	OK(pf_holders(pool, is_mine, &count));
