@@ -26,21 +26,34 @@ static struct spot find_inline(struct fs *fs, uint32_t ino, uint64_t index)
 	return s;
 }
 
+/* From the entry of a tree's top node down to the entry for the index, as far as there are nodes; *level gets the one that it is on; MAP_LEVELS + 1: the tree does not
+ * reach that far. */
+static inline entry_t descend(struct fs *fs, entry_t e, uint64_t index, unsigned *level)
+{
+	*level = entry_order(e) + 1;
+	if (unlikely(*level > MAP_LEVELS || index >= inner_span(*level))) {
+		*level = MAP_LEVELS + 1;
+		return 0;
+	}
+	while (entry_kind(e) == ENTRY_TABLE && *level && entry_target(e) < fs->super.nodes) {
+		--*level;
+		e = load_acquire(&inner_node(fs, entry_target(e))[inner_slot(index, *level)]);
+	}
+	return e;
+}
+
 static struct spot find_in_tree(struct fs *fs, entry_t e, uint64_t index)
 {
-	unsigned level = entry_order(e) + 1;
+	unsigned level;
+	uint64_t end;
 
-	if (level > MAP_LEVELS || index >= inner_span(level))
+	e = descend(fs, e, index, &level);
+	if (level > MAP_LEVELS)
 		return (struct spot){.end = FILE_PAGES_MAX};
-	while (entry_kind(e) == ENTRY_TABLE && level && entry_target(e) < fs->super.nodes) {
-		level--;
-		e = load_acquire(&inner_node(fs, entry_target(e))[inner_slot(index, level)]);
-	}
+	end = align_down(index, inner_span(level)) + inner_span(level);
 	if (!entry_has_pages(e) || level > 1)
-		return (struct spot){.end = align_down(index, inner_span(level)) +
-					    inner_span(level)};
-	return (struct spot){e, entry_target(e) + (index & (inner_span(level) - 1)),
-			     align_down(index, inner_span(level)) + inner_span(level)};
+		return (struct spot){.end = end};
+	return (struct spot){e, entry_target(e) + (index & (inner_span(level) - 1)), end};
 }
 
 static struct spot find(struct fs *fs, uint32_t ino, uint64_t index)
@@ -63,15 +76,11 @@ static struct spot find(struct fs *fs, uint32_t ino, uint64_t index)
 entry_t fs_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn)
 {
 	entry_t e = load_acquire(&fs->inodes[ino].root);
-	unsigned level = entry_order(e) + 1;
+	unsigned level;
 	struct spot s;
 
-	if (likely(e && level <= MAP_LEVELS && index < inner_span(level))) {
-		while (entry_kind(e) == ENTRY_TABLE && level && entry_target(e) < fs->super.nodes) {
-			level--;
-			e = load_acquire(
-				&inner_node(fs, entry_target(e))[inner_slot(index, level)]);
-		}
+	if (likely(e)) {
+		e = descend(fs, e, index, &level);
 		if (likely(entry_has_pages(e) && level <= 1)) {
 			*pfn = entry_target(e) + (index & (inner_span(level) - 1));
 			return e;
@@ -82,52 +91,41 @@ entry_t fs_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t *pfn)
 	return s.leaf;
 }
 
-uint64_t fs_next_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end)
+/* Kinds of what may be at an index: bits. */
+#define HOLE      (1u << ENTRY_EMPTY)
+#define WRITTEN   (1u << ENTRY_LEAF)
+#define UNWRITTEN (1u << ENTRY_UNWRITTEN)
+
+static uint64_t next_of(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end, unsigned kinds)
 {
 	while (index < end) {
 		struct spot s = find(fs, ino, index);
 
-		if (s.leaf)
+		if (kinds >> entry_kind(s.leaf) & 1)
 			return index;
 		index = s.end;
 	}
 	return end;
+}
+
+uint64_t fs_next_entry(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end)
+{
+	return next_of(fs, ino, index, end, WRITTEN | UNWRITTEN);
 }
 
 uint64_t fs_next_hole(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end)
 {
-	while (index < end) {
-		struct spot s = find(fs, ino, index);
-
-		if (!s.leaf)
-			return index;
-		index = s.end;
-	}
-	return end;
+	return next_of(fs, ino, index, end, HOLE);
 }
 
 uint64_t fs_next_data(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end)
 {
-	while (index < end) {
-		struct spot s = find(fs, ino, index);
-
-		if (entry_kind(s.leaf) == ENTRY_LEAF)
-			return index;
-		index = s.end;
-	}
-	return end;
+	return next_of(fs, ino, index, end, WRITTEN);
 }
 
 uint64_t fs_next_blank(struct fs *fs, uint32_t ino, uint64_t index, uint64_t end)
 {
-	while (index < end) {
-		struct spot s = find(fs, ino, index);
-
-		if (entry_kind(s.leaf) != ENTRY_LEAF)
-			return index;
-		index = s.end;
-	}
-	return end;
+	return next_of(fs, ino, index, end, HOLE | UNWRITTEN);
 }
 
 uint64_t fs_hole(struct fs *fs, uint32_t ino, uint64_t index, uint64_t max)
@@ -372,9 +370,7 @@ bool fs_inline_left(struct fs *fs, uint32_t ino, uint64_t *index, uint64_t *pfn)
 
 	if (!fs_is_file(fs, ino))
 		return false;
-	for (*index = 0;
-	     load_relaxed(&inode->root) && *index < INLINE_ENTRIES && fs_is_file(fs, ino);
-	     ++*index) {
+	for (*index = 0; load_relaxed(&inode->root) && *index < INLINE_ENTRIES; ++*index) {
 		entry_t e = load_relaxed(&inode->inlined[*index]);
 
 		*pfn = entry_target(e);
