@@ -1,6 +1,6 @@
 /*
  * Directories: a trie of buckets over the names' keys (format/dir_format.h). All changes are made under the directory's inode lock and between
- * begin_change() and end_change(); a bucket that is full is split in a transaction of its own before a name is added.
+ * fs_dir_begin() and fs_dir_end(); a bucket that is full is split in a transaction of its own before a name is added.
  *
  * Lookups take no lock. Nodes on their way may change, be given back, and become something else: so what they read is bounded, an entry that
  * is found proves itself by its checksum if the directory changed meanwhile, and "there is none" counts only if it did not.
@@ -191,7 +191,7 @@ uint32_t fs_dir_lookup(struct fs *fs, uint32_t dir, const char *name, size_t len
 		prefetch_inode(fs, found.ino);
 		found.igen = load_acquire(&at[2]) >> 32;
 	}
-	/* All loads above are acquire loads. Pairs with begin_change(): who read a word stored after it sees the sequence odd, or a later one. */
+	/* All loads above are acquire loads. Pairs with fs_dir_begin(): who read a word stored after it sees the sequence odd, or a later one. */
 	*sure = !(before & 1) && load_relaxed(sequence) == before;
 	if (!*sure && granule)
 		*sure = proves_itself(page, granule, &w, &found);
