@@ -347,14 +347,22 @@ static bool past_end(struct layout *l, uint32_t ino, uint64_t size)
 						      FILE_PAGES_MAX) < FILE_PAGES_MAX;
 }
 
+/* The attributes of a file that bytes may be taken from. */
+static int attr_to_cut(struct layout *l, uint32_t ino, struct inode_attr *attr)
+{
+	int rc = fs_attr(&l->fs, ino, attr);
+
+	if (rc == 0 && attr->flags & (INODE_IMMUTABLE | INODE_APPEND))
+		rc = err(PF_EPERM, "inode %u is immutable or append-only", ino);
+	return rc;
+}
+
 /* What a file that shrinks, or stays as it is, has past its end goes; one that grows keeps it. */
 static int set_size(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t size)
 {
 	struct inode_attr attr;
-	int rc = fs_attr(&l->fs, ino, &attr);
+	int rc = attr_to_cut(l, ino, &attr);
 
-	if (rc == 0 && attr.flags & (INODE_IMMUTABLE | INODE_APPEND))
-		rc = err(PF_EPERM, "inode %u is immutable or append-only", ino);
 	if (rc < 0)
 		return rc;
 	layout_extend(l, ino, attr.size, size);
@@ -390,10 +398,8 @@ int layout_truncate(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t
 static int punch(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t from, uint64_t to)
 {
 	struct inode_attr attr;
-	int rc = fs_attr(&l->fs, ino, &attr);
+	int rc = attr_to_cut(l, ino, &attr);
 
-	if (rc == 0 && attr.flags & (INODE_IMMUTABLE | INODE_APPEND))
-		rc = err(PF_EPERM, "inode %u is immutable or append-only", ino);
 	if (rc < 0)
 		return rc;
 	attr.flags |= INODE_PUNCHING;
