@@ -13,8 +13,6 @@
 #include "base/sys.h"
 #include "file/names.h"
 
-#define LOOKS 1000u /* at a path whose end changes hands each time */
-
 /* ---- handles --------------------------------------------------------------------------------------- */
 
 /* An unnamed file that nobody has open goes. If it cannot go now, or a read-only process must leave it, the next one that reaps removes it. */
@@ -240,14 +238,13 @@ static int open_once(struct open *o, struct path *p)
 
 static __attribute__((noinline)) int open_file(struct open *o)
 {
-	unsigned tries = 0, looks = 0;
+	struct path_tries tries = {0};
 	struct path path;
 	int rc;
 
 	do {
 		rc = open_once(o, &path);
-	} while ((rc == -PF_EAGAIN && ++looks < LOOKS) ||
-		 (rc < 0 && reap_helps(o->pool, o->me, rc, &tries)));
+	} while (path_again(o->pool, o->me, rc, &tries));
 	return rc == -PF_EAGAIN ? err(PF_EAGAIN, "%s", o->path) : rc;
 }
 

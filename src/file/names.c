@@ -13,8 +13,6 @@
 #include "base/step.h"
 #include "file/attr.h"
 
-#define LOOKS 1000u /* at a path whose end changes each time */
-
 /* ---- what may be done --------------------------------------------------------------------------------- */
 
 static int check_same(struct pf_pool *pool, uint32_t dir, uint32_t igen, struct inode_attr *attr)
@@ -162,7 +160,7 @@ struct op {
 /* Again while what the walk found changes, and after reaping where that helps. */
 static int run(struct op *o, int (*once)(struct op *o))
 {
-	unsigned tries = 0, looks = 0;
+	struct path_tries tries = {0};
 	int rc;
 
 	o->me = pool_self(o->pool);
@@ -173,8 +171,7 @@ static int run(struct op *o, int (*once)(struct op *o))
 	o->l = &o->pool->layout;
 	do {
 		rc = once(o);
-	} while ((rc == -PF_EAGAIN && ++looks < LOOKS) ||
-		 (rc < 0 && reap_helps(o->pool, o->me, rc, &tries)));
+	} while (path_again(o->pool, o->me, rc, &tries));
 	return rc == -PF_EAGAIN ? err(PF_EAGAIN, "%s", o->to) : rc;
 }
 
@@ -580,7 +577,7 @@ ssize_t pf_readlink(pf_pool *pool, const char *name, char *target, size_t size)
 
 	if (!me)
 		return rt_self_error();
-	for (unsigned looks = 0; looks < LOOKS && rc == -PF_EAGAIN; looks++) {
+	for (unsigned looks = 0; looks < PATH_LOOKS && rc == -PF_EAGAIN; looks++) {
 		rc = path_find(pool, me, name, PATH_NOFOLLOW, &path);
 		if (rc == 0 && path.type != S_IFLNK)
 			return err(EINVAL, "%s is no symbolic link", name);

@@ -270,3 +270,9 @@ int path_find(struct pf_pool *pool, struct rt_self *me, const char *name, enum p
 
 	return rc == 0 && !path->ino ? err(PF_ENOFILE, "%s", name) : rc;
 }
+
+bool path_again(struct pf_pool *pool, struct rt_self *me, int rc, struct path_tries *tries)
+{
+	return (rc == -PF_EAGAIN && ++tries->looks < PATH_LOOKS) ||
+	       (rc < 0 && reap_helps(pool, me, rc, &tries->reaps));
+}

@@ -28,6 +28,13 @@ int path_walk(struct pf_pool *pool, struct rt_self *me, const char *name, enum p
 /* The same, and a last component that is not there is -PF_ENOFILE. */
 int path_find(struct pf_pool *pool, struct rt_self *me, const char *name, enum path_follow follow,
 	      struct path *path);
+#define PATH_LOOKS 1000u /* at a path whose end changes each time */
+
+/* For an operation on paths that came back with `rc`: true if it is to be done once more, because what a walk found has changed (-PF_EAGAIN), or because reaping helped. */
+struct path_tries {
+	unsigned looks, reaps; /* 0 at first */
+};
+bool path_again(struct pf_pool *pool, struct rt_self *me, int rc, struct path_tries *tries);
 /* Attributes without a lock; but a record that a dead process left half changed is whole only after its lock was taken. */
 int path_attr(struct rt_self *me, struct layout *l, uint32_t ino, struct inode_attr *attr);
 

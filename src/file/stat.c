@@ -9,8 +9,6 @@
 #include "file/attr.h"
 #include "file/path.h"
 
-#define LOOKS 1000u /* at a path whose end changes hands each time */
-
 static void fill_stat(struct layout *l, uint32_t ino, const struct inode_attr *attr,
 		      struct pf_stat *stat)
 {
@@ -49,7 +47,7 @@ static int find_attr(pf_pool *pool, struct rt_self *me, const char *name, enum p
 {
 	int rc;
 
-	for (unsigned looks = 0; looks < LOOKS; looks++) {
+	for (unsigned looks = 0; looks < PATH_LOOKS; looks++) {
 		rc = path_find(pool, me, name, follow, path);
 		if (rc == 0)
 			rc = path_attr(me, &pool->layout, path->ino, attr);
