@@ -20,26 +20,9 @@ struct setting {
 
 static int set_tree(const struct setting *s, const struct place *place, unsigned flags);
 
-static int set_entries(const struct setting *s, const struct place *directory)
+static int set_entry(const void *setting, const struct place *place)
 {
-	struct names names;
-	int worst = EXIT_FINE, error = place_names(directory, &names);
-
-	if (error < 0)
-		worst = complain_at(directory, error);
-	for (size_t i = 0; i < names.count; i++) {
-		struct place place;
-
-		if (!place_child(directory, names.name[i], &place)) {
-			worst = EXIT_FAILED;
-			break;
-		}
-		if (set_tree(s, &place, PF_O_NOFOLLOW) != EXIT_FINE)
-			worst = EXIT_FAILED;
-		free(place.path);
-	}
-	names_free(&names);
-	return worst;
+	return set_tree(setting, place, PF_O_NOFOLLOW);
 }
 
 /* A directory before what is in it, as chmod(1) does: one that loses its permissions keeps what is in it. `flags`: PF_O_NOFOLLOW or 0. */
@@ -58,7 +41,7 @@ static int set_tree(const struct setting *s, const struct place *place, unsigned
 	rc = rc < 0 ? complain_pf(place->path) : EXIT_FINE;
 	pf_close(file);
 	if (rc == EXIT_FINE && s->recursive && S_ISDIR(stat.mode))
-		rc = set_entries(s, place);
+		rc = place_each(place, set_entry, s);
 	return rc;
 }
 

@@ -202,6 +202,29 @@ void names_free(struct names *names)
 	names->name = NULL;
 }
 
+int place_each(const struct place *directory,
+	       int (*each)(const void *arg, const struct place *place), const void *arg)
+{
+	struct names names;
+	int worst = EXIT_FINE, error = place_names(directory, &names);
+
+	if (error < 0)
+		worst = complain_at(directory, error);
+	for (size_t i = 0; i < names.count; i++) {
+		struct place place;
+
+		if (!place_child(directory, names.name[i], &place)) {
+			worst = EXIT_FAILED;
+			break;
+		}
+		if (each(arg, &place) != EXIT_FINE)
+			worst = EXIT_FAILED;
+		free(place.path);
+	}
+	names_free(&names);
+	return worst;
+}
+
 /* ---- changes --------------------------------------------------------------------------------------- */
 
 static int result(const struct place *place, int rc)

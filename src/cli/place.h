@@ -46,6 +46,10 @@ struct names {
 int place_names(const struct place *place, struct names *names);
 void names_free(struct names *names);
 
+/* Calls `each` for every entry of a directory, with a path of its own, and goes on when one fails; EXIT_FAILED if one did, or if the directory cannot be read, which is said. */
+int place_each(const struct place *directory,
+	       int (*each)(const void *arg, const struct place *place), const void *arg);
+
 int place_mkdir(const struct place *place, mode_t mode);
 int place_unlink(const struct place *place);
 /* Another name for `from`, which is on the same side. */

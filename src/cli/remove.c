@@ -96,26 +96,9 @@ const struct command cmd_rmdir = {"rmdir",
 
 static int remove_tree(const struct options *o, const struct place *place);
 
-static int remove_entries(const struct options *o, const struct place *directory)
+static int remove_entry(const void *options, const struct place *place)
 {
-	struct names names;
-	int worst = EXIT_FINE, error = place_names(directory, &names);
-
-	if (error < 0)
-		worst = complain_at(directory, error);
-	for (size_t i = 0; i < names.count; i++) {
-		struct place place;
-
-		if (!place_child(directory, names.name[i], &place)) {
-			worst = EXIT_FAILED;
-			break;
-		}
-		if (remove_tree(o, &place) != EXIT_FINE)
-			worst = EXIT_FAILED;
-		free(place.path);
-	}
-	names_free(&names);
-	return worst;
+	return remove_tree(options, place);
 }
 
 /* A file, or a directory after what is in it. */
@@ -126,7 +109,7 @@ static int remove_tree(const struct options *o, const struct place *place)
 	if (rc == -PF_EISDIR && !o->recursive)
 		return complain("%s is a directory; -r removes it with what is in it", place->path);
 	if (rc == -PF_EISDIR) {
-		if (remove_entries(o, place) != EXIT_FINE)
+		if (place_each(place, remove_entry, o) != EXIT_FINE)
 			return EXIT_FAILED;
 		rc = pf_rmdir(place->pool, place->path);
 	}
