@@ -1,20 +1,30 @@
 #!/bin/sh
-# Installs the Debian packages that the build, the tests and the style checks need, and only those
-# that are missing: one dpkg-query when nothing is, so make can run it first every time.
+# Installs the Debian packages that are needed and missing: one dpkg-query when none is, so make can
+# run it first every time. What the build needs is a short list, because whoever tries pinfold waits for it.
 #
-#   deps.sh          what make, make run and make test need
+#   deps.sh          what make and make run need
+#   deps.sh test     also what tests need: they look for it when they run, and are skipped without it
 #   deps.sh style    also what make check-style needs
 #
-# As root or with a passwordless sudo it installs; for anybody else it prints the line to run.
-# Without dpkg the machine is no Debian: meson then says what it does not find.
+# As root or with a passwordless sudo it installs; for anybody else it prints the line to run. Ends with 1
+# if something is still missing. Without dpkg the machine is no Debian: meson then says what it does not find.
 set -eu
 
 build="gcc libc6-dev make meson ninja-build pkg-config python3
-	libpmem2-dev libisal-dev libxxhash-dev liburing-dev libjansson-dev libcmocka-dev spin"
+	libpmem2-dev libisal-dev libxxhash-dev liburing-dev libjansson-dev"
+# Models; page tables under other people's MMUs; unit tests for other CPUs.
+test="spin qemu-system-x86 qemu-system-arm qemu-system-misc
+	qemu-user gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu libc6-dev-arm64-cross libc6-dev-riscv64-cross"
 style="clang-format-14"
 
 want=$build
-[ "${1:-}" = style ] && want="$build $style"
+for set; do
+	case $set in
+	test)	want="$want $test" ;;
+	style)	want="$want $style" ;;
+	*)	echo "deps.sh: test or style, not $set" >&2; exit 2 ;;
+	esac
+done
 
 command -v dpkg-query >/dev/null || exit 0
 
