@@ -15,6 +15,7 @@
 #include <pinfold.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,12 +27,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "run_report.h"
 #include "run_tree.h"
 
 #define MIB      (1ul << 20)
 #define WORKERS  5
 #define IO_BYTES (32 * MIB) /* at most, see io_bytes */
 #define IO_BLOCK (1 * MIB)
+#define LEAST    (32 * MIB) /* of /dev/shm */
 #define KILL_NS  120000000L
 
 /* What the processes count together. */
@@ -67,16 +70,28 @@ static void die(const char *what, int pf)
 
 /* ---- the source tree ------------------------------------------------------------------------------- */
 
-/* A quarter of what is free in /dev/shm at most: files that are replaced are there twice, and what is read from disk several times, as
- * long as the memory of killed processes is in quarantine. */
-static void read_tree(const char *root)
+/* What may be taken of /dev/shm. */
+static size_t shared_memory(void)
 {
 	struct statvfs vfs;
-	size_t budget;
+	size_t room;
 
 	if (statvfs("/dev/shm", &vfs) < 0)
 		die("/dev/shm", 0);
-	budget = (size_t)vfs.f_bavail * vfs.f_frsize / 4;
+	room = (size_t)vfs.f_bavail * vfs.f_frsize;
+	if (room >= LEAST)
+		return room;
+	fprintf(stderr, "run: needs %s of room in /dev/shm, where %s are free\n", amount(LEAST),
+		amount(room));
+	exit(1);
+}
+
+/* A quarter of the room at most: files that are replaced are there twice, and what is read from disk several times, as long as the memory
+ * of killed processes is in quarantine. */
+static void read_tree(const char *root)
+{
+	size_t budget = shared_memory() / 4;
+
 	io_bytes = budget / 8 / IO_BLOCK * IO_BLOCK;
 	if (budget > 1024 * MIB)
 		budget = 1024 * MIB;
@@ -86,10 +101,12 @@ static void read_tree(const char *root)
 		io_bytes = IO_BLOCK;
 	if (tree_read(&tree, root, budget) < 0)
 		die(root, 0);
-	if (!tree.files) {
-		fprintf(stderr, "run: no files below %s (or no room in /dev/shm)\n", root);
-		exit(1);
-	}
+	if (tree.files)
+		return;
+	fprintf(stderr,
+		"run: no files below %s, or none that fits into a quarter of the room in /dev/shm\n",
+		root);
+	exit(1);
 }
 
 /* ---- workers --------------------------------------------------------------------------------------- */
@@ -457,6 +474,7 @@ static pid_t start(unsigned which)
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	srand((unsigned)getpid() + starts);
+	prctl(PR_SET_NAME, which < 2 ? "run-reader" : which < 4 ? "run-changer" : "run-disk");
 	pool = open_pool();
 	if (which < 2)
 		reader(pool);
@@ -493,30 +511,13 @@ static void make_scratch(void)
 	free(bytes);
 }
 
-struct worst {
-	unsigned long kills;
-	uint64_t orphan, quarantine;
-	size_t holders;
-};
-
-static int count_holder(void *arg, const struct pf_holder *h)
+static void judge(int status)
 {
-	(void)h;
-	++*(size_t *)arg;
-	return 0;
-}
-
-static void look(pf_pool *pool, struct worst *w)
-{
-	struct pf_info info;
-	size_t holders = 0;
-
-	if (pf_info(pool, &info) < 0 || pf_holders(pool, count_holder, &holders) < 0)
+	if (WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0)
 		return;
-	w->orphan = info.pages_orphan > w->orphan ? info.pages_orphan : w->orphan;
-	w->quarantine =
-		info.pages_quarantine > w->quarantine ? info.pages_quarantine : w->quarantine;
-	w->holders = holders > w->holders ? holders : w->holders;
+	atomic_fetch_add(&counts->errors, 1);
+	printf("a process ended with %s %d\n", WIFSIGNALED(status) ? "signal" : "status",
+	       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 /* A worker ends because it was killed, or told to stop; otherwise something is wrong. */
@@ -524,31 +525,50 @@ static void collect(pid_t pid)
 {
 	int status;
 
-	if (waitpid(pid, &status, 0) != pid || interrupted)
-		return;
-	if (WIFSIGNALED(status) ? WTERMSIG(status) != SIGKILL : WEXITSTATUS(status) != 0) {
-		atomic_fetch_add(&counts->errors, 1);
-		printf("a process ended with %s %d\n", WIFSIGNALED(status) ? "signal" : "status",
-		       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	}
+	if (waitpid(pid, &status, 0) == pid && !interrupted)
+		judge(status);
 }
 
-static void run_workers(pf_pool *pool, double duration, struct worst *w)
+/* Stops a worker wherever it is. False: it has ended. */
+static bool stop(pid_t pid)
 {
-	double end = seconds() + duration;
+	int status;
+
+	kill(pid, SIGSTOP);
+	if (waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status))
+		return true;
+	if (!interrupted)
+		judge(status);
+	return false;
+}
+
+/* Kills one of the workers, and starts another of its kind: whoever is alive then gives back what it held. */
+static void kill_one(pf_pool *pool, pid_t *pid, unsigned which, double at, struct report *r)
+{
+	static struct moment moment;
+	bool stopped = stop(*pid), seen = moment_look(&moment, pool, *pid, at) == 0;
+
+	if (stopped) {
+		kill(*pid, SIGKILL);
+		collect(*pid);
+	}
+	*pid = start(which);
+	if (seen)
+		report_death(r, &moment, pool);
+}
+
+static void run_workers(pf_pool *pool, double duration, struct report *r)
+{
+	double begin = seconds();
 	pid_t pid[WORKERS];
 
 	for (unsigned i = 0; i < WORKERS; i++)
 		pid[i] = start(i);
-	while (seconds() < end && !interrupted) {
+	while (seconds() < begin + duration && !interrupted) {
 		unsigned victim = (unsigned)rand() % WORKERS;
 
 		nanosleep(&(struct timespec){.tv_nsec = KILL_NS}, NULL);
-		look(pool, w);
-		kill(pid[victim], SIGKILL);
-		collect(pid[victim]);
-		w->kills++;
-		pid[victim] = start(victim);
+		kill_one(pool, &pid[victim], victim, seconds() - begin, r);
 	}
 	/* Half are told to stop, half are killed with what they hold. */
 	for (unsigned i = 0; i < WORKERS; i += 2)
@@ -570,34 +590,44 @@ static void print_violation(void *arg, const char *rule, const char *text)
 static void report_disk(void)
 {
 	if (counts->no_ring) {
-		puts("  nothing read from disk: io_uring is not to be had here");
+		puts("  from disk    nothing: io_uring is not to be had here");
 		return;
 	}
-	printf("  %.1f MiB read from disk into pinned pages%s; of %.1f MiB, %.1f MiB were registered once with io_uring%s\n",
-	       (double)counts->disk_bytes / MIB,
-	       counts->no_direct ? " (no O_DIRECT on this file system)" : "",
-	       (double)io_bytes / MIB, (double)counts->registered / MIB,
+	printf("  from disk    %s into pinned memory%s: %s again and again, of which %s were registered with io_uring%s\n",
+	       amount(counts->disk_bytes),
+	       counts->no_direct ? " (through the page cache: no O_DIRECT on this file system)"
+				 : "",
+	       amount(io_bytes), amount(counts->registered),
 	       counts->registered < io_bytes ? " (RLIMIT_MEMLOCK allows no more)" : "");
 	if (counts->io_errors)
-		printf("  %lu times the host failed to read from disk\n", counts->io_errors);
+		printf("               %s times the host failed to read from disk\n",
+		       number(counts->io_errors));
 }
 
-static void report(const struct worst *w, double copy_seconds)
+static void announce(const struct pf_mkfs_options *o, double work)
 {
-	printf("\nWhat happened\n");
-	printf("  %zu files, %.1f MiB, in %zu directories, and %zu symbolic links copied into the pool in %.1f s (%zu skipped)\n",
-	       tree.files, (double)tree.bytes / MIB, tree.directories + 1, tree.links, copy_seconds,
-	       tree.skipped);
-	printf("  %lu times a file was mapped or pinned and watched, %lu times read; %.1f MiB compared with the source\n",
-	       counts->held, counts->read, (double)counts->compared_bytes / MIB);
-	printf("  meanwhile %lu truncations, %lu replacements, %lu deletions, %lu renames, %lu links, %lu exchanges;\n"
-	       "  %lu directories moved away and %lu removed with all that was in them, and made anew\n",
-	       counts->truncated, counts->replaced, counts->deleted, counts->renamed,
-	       counts->linked, counts->exchanged, counts->moved, counts->removed);
+	printf("A copy of %s goes into a pool of shared memory: %s, %s\n\n", tree.root, pool_path,
+	       amount(o->size));
+	printf("For %.0f s, five processes use it at once:\n"
+	       "  two (run-reader) map and pin its files, and compare what they hold with the original again and again,\n"
+	       "  two (run-changer) truncate, replace, rename and delete the same files, and whole directories,\n"
+	       "  one (run-disk) reads from disk straight into pinned memory.\n"
+	       "Meanwhile one after the other is killed with kill -9, and a new one takes its place.\n\n",
+	       work);
+}
+
+static void report(struct report *r)
+{
+	printf("  held         %s times a file was mapped or pinned, %s times read; %s compared\n",
+	       number(counts->held), number(counts->read), amount(counts->compared_bytes));
+	printf("  changed      %s times a file was cut short, %s replaced, %s deleted, %s renamed or linked;\n"
+	       "               %s directories moved, %s removed with all that was in them, and made anew\n",
+	       number(counts->truncated), number(counts->replaced), number(counts->deleted),
+	       number(counts->renamed + counts->linked + counts->exchanged), number(counts->moved),
+	       number(counts->removed));
 	report_disk();
-	printf("  %lu processes killed; at the worst look %.1f MiB were held but in no file, %.1f MiB in quarantine, %zu holds\n",
-	       w->kills, (double)w->orphan * 4096 / MIB, (double)w->quarantine * 4096 / MIB,
-	       w->holders);
+	report_kills(r);
+	report_worst(r);
 }
 
 /* ---- the end --------------------------------------------------------------------------------------- */
@@ -614,8 +644,8 @@ static unsigned long compare_tree(pf_pool *pool)
 			die(tree.entry[i].name, 1);
 	if (tree_compare(&tree, pool, 1, &whole) < 0)
 		die("the tree", 1);
-	printf("  at the end %lu names were left, and compared; put back whole: %lu names, and compared\n\n",
-	       left.seen, whole.seen);
+	printf("\nAt the end the %s names that were left were compared with %s; then all was put back, and its %s names compared.\n",
+	       number(left.seen), tree.root, number(whole.seen));
 	atomic_fetch_add(&counts->wrong, left.bytes + whole.bytes);
 	return left.names + whole.names;
 }
@@ -642,6 +672,9 @@ static int verdict(pf_pool *pool)
 	if (reaped < 0 || violations < 0 || again < 0 || pf_reap(pool) < 0 ||
 	    pf_info(pool, &info) < 0)
 		die("check", 1);
+	if (interrupted)
+		putchar('\n');
+	puts("Every page was counted. What must not happen happened this often:\n");
 	printf("rules violated: %d\n", violations + again);
 	printf("bytes that differed from the source: %lu\n", counts->wrong);
 	printf("leaked pages: %lu\n", (unsigned long)(info.pages_total - info.pages_free));
@@ -657,11 +690,41 @@ static int verdict(pf_pool *pool)
 	       info.pages_free != info.pages_total || info.inodes_free != info.inodes_total;
 }
 
+/* The pool, with room for what the changes and the dead need besides the tree. */
+static pf_pool *make_pool(double work)
+{
+	struct pf_mkfs_options o = {
+		.size = 2 * tree.bytes + 6 * io_bytes + 16 * MIB,
+		/* the metadata zone grows with them */
+		.inodes = 2 * tree.count + 8 * tree.directories + 1000,
+	};
+	pf_pool *pool;
+
+	snprintf(pool_path, sizeof pool_path, "/dev/shm/pinfold-run.%d", (int)getpid());
+	announce(&o, work);
+	if (pf_mkfs(pool_path, &o) < 0 || pf_pool_open(pool_path, 0, &pool) < 0)
+		die("pool", 1);
+	return pool;
+}
+
+static void copy_in(pf_pool *pool)
+{
+	double begin = seconds();
+
+	for (size_t i = 0; i < tree.count && !interrupted; i++)
+		if (tree_put(&tree, pool, &tree.entry[i]) < 0)
+			die(tree.entry[i].name, 1);
+	printf("  copied       %s files, %s directories, %s symbolic links: %s in %.1f s",
+	       number(tree.files), number(tree.directories), number(tree.links), amount(tree.bytes),
+	       seconds() - begin);
+	if (tree.skipped)
+		printf(" (%s left out: no room for them, or not to be read)", number(tree.skipped));
+	putchar('\n');
+}
+
 int main(int argc, char **argv)
 {
-	struct pf_mkfs_options o = {0};
-	struct worst worst = {0};
-	double begin;
+	static struct report r;
 	pf_pool *pool;
 	int failed;
 
@@ -679,22 +742,10 @@ int main(int argc, char **argv)
 	signal(SIGINT, on_interrupt);
 	signal(SIGTERM, on_interrupt);
 	make_scratch();
-
-	snprintf(pool_path, sizeof pool_path, "/dev/shm/pinfold-run.%d", (int)getpid());
-	o.size = 2 * tree.bytes + 6 * io_bytes + 16 * MIB;
-	o.inodes = 2 * tree.count + 8 * tree.directories +
-		   1000; /* the metadata zone grows with them */
-	printf("pool: %s, %.1f MiB; source: %s; %s s of work\n", pool_path, (double)o.size / MIB,
-	       argv[1], argv[2]);
-	if (pf_mkfs(pool_path, &o) < 0 || pf_pool_open(pool_path, 0, &pool) < 0)
-		die("pool", 1);
-	begin = seconds();
-	for (size_t i = 0; i < tree.count && !interrupted; i++)
-		if (tree_put(&tree, pool, &tree.entry[i]) < 0)
-			die(tree.entry[i].name, 1);
-	begin = seconds() - begin;
-	run_workers(pool, atof(argv[2]), &worst);
-	report(&worst, begin);
+	pool = make_pool(atof(argv[2]));
+	copy_in(pool);
+	run_workers(pool, atof(argv[2]), &r);
+	report(&r);
 	failed = verdict(pool);
 	pf_pool_close(pool);
 	unlink(pool_path);

@@ -133,9 +133,15 @@ static int index_entries(struct tree *t)
 
 int tree_read(struct tree *t, const char *root, size_t budget)
 {
+	struct stat st;
+
 	*t = (struct tree){.root = root, .entry = calloc(ENTRIES_MAX, sizeof *t->entry)};
 	reading = t;
 	room = budget;
+	if (stat(root, &st) == 0 && !S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return -1;
+	}
 	if (!t->entry || nftw(root, add_entry, 16, FTW_PHYS | FTW_ACTIONRETVAL) != 0)
 		return -1;
 	return index_entries(t);

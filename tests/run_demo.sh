@@ -27,8 +27,18 @@ code=0
 for line in 'rules violated: 0' 'bytes that differed from the source: 0' 'leaked pages: 0' 'pages freed early: 0'; do
 	grep -qx "$line" "$dir/out" || fail "no line '$line'"
 done
-says '10 files, 0.6 MiB, in 3 directories, and 2 symbolic links copied into the pool'
-says 'put back whole: 14 names, and compared'
+says '^  copied  *10 files, 2 directories, 2 symbolic links: 6[0-9]*.0 KiB in '
+says '^  killed  *[1-9][0-9]* processes; [1-9][0-9]* of them held something: '
+says '^  came back  *all of it: whoever was alive gave it back'
+says 'then all was put back, and its 14 names compared'
+# who held what, as a table: each line a process, a kind of hold, memory, a file
+says '^    PID COMMAND  *KIND  *KEEPS  FILE$'
+sed -n '/^    PID/,/^$/p' "$dir/out" | sed 1d | grep -v '^ *and [0-9]* more$\|^$' >"$dir/table"
+[ -s "$dir/table" ] || fail "an empty table"
+! grep -vE '^ *[0-9]+ run-(reader|changer|disk) +(map|pin|longterm|read) +[1-9][0-9.]* [KMG]iB  .' "$dir/table" || fail "a line of the table"
+says 'Then process [0-9]+ was killed; [0-9.]+ ms later the others had given its [0-9.]+ [KM]iB back'
+killed=$(sed -n 's/.*Then process \([0-9]*\) was killed.*/\1/p' "$dir/out")
+grep -q "^ *$killed run-.*<- killed next$" "$dir/table" || fail "process $killed is not in the table"
 [ ! -e "$dir/scratch" ] || fail "the scratch file is left"
 
 # interrupted: it ends soon, says so, and leaves nothing either
@@ -36,7 +46,7 @@ says 'put back whole: 14 names, and compared'
 "$run" "$dir/tree" 100 "$dir/scratch" >>"$dir/out" 2>"$dir/err" &
 demo=$!
 children="$children $demo"
-until grep -q '^pool: ' "$dir/out"; do
+until grep -q '^  copied ' "$dir/out"; do
 	kill -0 $demo 2>/dev/null || fail "it ended"
 done
 kill -TERM $demo
