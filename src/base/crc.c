@@ -1,13 +1,11 @@
-/* CRC-32C: of a few words by the instruction for it where there is one, as most of what is checked has a few words; else by ISA-L, which picks the machine's
- * instructions. */
+/* CRC-32C: on x86-64 of a few words by the instruction for it, as most of what is checked has a few words, and of more by ISA-L, which picks the machine's
+ * instructions. On other CPUs by tables. */
 #include "base/crc.h"
 
-#include <isa-l/crc.h>
-#include <stdint.h>
-#include <string.h>
-
 #if defined __x86_64__
+#include <isa-l/crc.h>
 #include <nmmintrin.h>
+#include <string.h>
 
 #define SHORT 160u /* bytes; beyond it ISA-L is faster */
 
@@ -43,6 +41,6 @@ uint32_t crc32c(uint32_t seed, const void *bytes, size_t length)
 #else
 uint32_t crc32c(uint32_t seed, const void *bytes, size_t length)
 {
-	return ~crc32_iscsi((unsigned char *)bytes, (int)length, ~seed);
+	return crc32c_by_table(seed, bytes, length);
 }
 #endif

@@ -7,5 +7,7 @@
 
 /* crc32c of "123456789" with seed 0 is 0xe3069283. `seed` is an earlier result, to go on from. */
 uint32_t crc32c(uint32_t seed, const void *bytes, size_t length);
+/* The same, for any CPU and slower than crc32c() on x86-64. */
+uint32_t crc32c_by_table(uint32_t seed, const void *bytes, size_t length);
 
 #endif
