@@ -109,6 +109,13 @@ extern "C" {
 	  "this process keeps as much memory that no file has as it may; give some back")                  \
 	X(PF_EHOLDS, EOVERFLOW, "a folio has as many holds as can be counted")                             \
 	X(PF_EFLAGS, EINVAL, "unknown or contradicting flags")                                             \
+	X(PF_EMAPPED, EEXIST, "something is mapped at this address already")                               \
+	X(PF_EGUARDED, EFAULT, "the address is a guard")                                                   \
+	X(PF_EPOISONED, EFAULT, "the page at this address is lost")                                        \
+	X(PF_EPTLEAF, EINVAL, "no leaf of this size can be there")                                         \
+	X(PF_EPTADDRESS, EOVERFLOW, "the page-table format cannot address this memory")                    \
+	X(PF_EPTCAN, EOPNOTSUPP, "the page-table format has no bit for this")                              \
+	X(PF_EPAGETABLE, EUCLEAN, "the page tables are damaged")                                           \
 	X(PF_EREAP, EAGAIN, "internal: a dead process must be reaped first")                               \
 	X(PF_EAGAIN, EAGAIN, "internal: try again")
 

@@ -1,0 +1,172 @@
+/*
+ * A page-table format: which bits of a 64-bit entry mean what to the hardware that walks it, as masks, and the few
+ * answers that need more than a mask as functions. All that is done with tables is written once, over this
+ * (pgtable.h); a new CPU is one file with one `struct pt_fmt`, and its name in the list below.
+ *
+ * Levels count from the leaf: 0 is the PTE, 1 the PMD, 2 the PUD, 3 the P4D, 4 the PGD, whatever a CPU's manual calls
+ * them. An entry is one of
+ *   none     0
+ *   leaf     maps pages: one at level 0, index_bits more of address for each level up. It is valid, and hardware uses
+ *            it; or it has `protnone` instead, and is a leaf for us and nothing for hardware
+ *   table    above level 0: leads to a table of the next lower level
+ *   marker   at level 0: no page, and something to say (a guard, poison); nothing for hardware
+ *   bad      anything else: nobody here wrote it
+ * No bit says that memory is of a DAX device: a leaf is a leaf at any level, and its pages are ordinary.
+ */
+#ifndef PGTABLE_FMT_H
+#define PGTABLE_FMT_H
+
+#include "base/atomic.h"
+#include "base/bits.h"
+
+#define PT_LEVELS 5u
+
+enum pt_level { PT_PTE, PT_PMD, PT_PUD, PT_P4D, PT_PGD };
+
+typedef uint64_t pt_entry;        /* a value */
+typedef _Atomic uint64_t pt_slot; /* where one is, in a table */
+
+/* What a leaf says, whatever its format. */
+#define PT_READ        0x001u
+#define PT_WRITE       0x002u /* hardware lets stores through */
+#define PT_EXEC        0x004u
+#define PT_USER        0x008u /* for user mode; without it for the supervisor */
+#define PT_YOUNG       0x010u /* accessed */
+#define PT_DIRTY       0x020u /* written to, also where hardware is not to be told any more */
+#define PT_SPECIAL     0x040u /* counts on no folio: the zero page */
+#define PT_SOFT_DIRTY  0x080u /* written to since pt_clear_soft_dirty() */
+#define PT_UFFD_WP     0x100u /* write-protected to learn of the next store */
+#define PT_PERMISSIONS (PT_READ | PT_WRITE | PT_EXEC)
+
+/* An access, for pt_translate() and pt_fmt.permits: one of PT_READ, PT_WRITE, PT_EXEC, with PT_USER if user mode does
+ * it, and for the supervisor with PT_STRICT if the CPU is told to keep it from pages of users (x86: SMEP and SMAP;
+ * AArch64: PAN; RISC-V: SUM clear). */
+#define PT_STRICT 0x1000u
+
+struct pt_fmt {
+	const char *name;
+	uint8_t levels;        /* the root is at level levels - 1 */
+	uint8_t index_bits;    /* of the address for each level: 9, in tests fewer */
+	uint8_t top_leaf;      /* the highest level at which hardware takes a leaf */
+	bool sign;             /* addresses are extended by their highest bit; otherwise by zeros */
+	uint8_t address_bits;  /* of physical addresses */
+	uint8_t address_shift; /* (entry & address) << address_shift is the physical address */
+	uint64_t address;
+
+	uint64_t valid;    /* hardware takes the entry if this bit is set */
+	uint64_t protnone; /* set instead of `valid`: a leaf that permits nothing */
+	/* Above level 0. Both are tested with `valid` set in the entry. */
+	uint64_t table_mask, table_value;
+	uint64_t leaf_mask, leaf_value;
+	uint64_t table_bits; /* an entry that leads to a table: these and its address */
+	/* Hardware faults on a valid entry with one of these; of leaves by level. */
+	uint64_t table_reserved[PT_LEVELS], leaf_reserved[PT_LEVELS];
+
+	/* Single bits; 0: the format has none. */
+	uint64_t young;
+	uint64_t table_young; /* hardware sets it in entries that lead to tables, too */
+	uint64_t special, soft_dirty, uffd_wp;
+	uint64_t
+		foreign; /* in an entry of the root: the table belongs to somebody else, and we leave it alone */
+	uint64_t unused; /* what the devmap bit was, where nothing took its place: never set */
+
+	/* The bits of a leaf without its address. */
+	pt_entry (*leaf)(unsigned level, unsigned flags);
+	/* What a leaf says: PT_READ ... PT_UFFD_WP. */
+	unsigned (*flags)(unsigned level, pt_entry leaf);
+	/* What entries on the way down take away: starts as no_limit, goes through each table entry. */
+	uint64_t no_limit;
+	uint64_t (*limit)(uint64_t limits, pt_entry table);
+	bool (*permits)(pt_entry leaf, uint64_t limits, unsigned access);
+	/* The leaf as hardware leaves it after an access that is permitted: accessed and dirty bits. */
+	pt_entry (*touch)(pt_entry leaf, unsigned access);
+};
+
+extern const struct pt_fmt pt_x86_64, pt_x86_64_la57;
+
+/* ---- of any format ---------------------------------------------------------------------------- */
+
+static inline unsigned pt_shift(const struct pt_fmt *f, unsigned level)
+{
+	return PAGE_SHIFT + level * f->index_bits;
+}
+
+/* Bytes that a leaf at `level` maps. */
+static inline uint64_t pt_bytes(const struct pt_fmt *f, unsigned level)
+{
+	return 1ull << pt_shift(f, level);
+}
+
+/* The same in pages. */
+static inline uint64_t pt_pages(const struct pt_fmt *f, unsigned level)
+{
+	return 1ull << level * f->index_bits;
+}
+
+static inline unsigned pt_entries(const struct pt_fmt *f)
+{
+	return 1u << f->index_bits;
+}
+
+static inline unsigned pt_index(const struct pt_fmt *f, uint64_t va, unsigned level)
+{
+	return (unsigned)(va >> pt_shift(f, level)) & (pt_entries(f) - 1);
+}
+
+/* The MMU has a translation for va, or could have: its upper bits are what they must be. */
+static inline bool pt_canonical(const struct pt_fmt *f, uint64_t va)
+{
+	unsigned bits = pt_shift(f, f->levels);
+	uint64_t above = va >> (f->sign ? bits - 1 : bits);
+
+	return !above || (f->sign && above == UINT64_MAX >> (bits - 1));
+}
+
+/* `e` leads to a table, at a level above 0. */
+static inline bool pt_is_table(const struct pt_fmt *f, pt_entry e)
+{
+	return (e & f->table_mask) == f->table_value && e;
+}
+
+/* `e` with the bit that hardware wants, if it is a leaf that permits nothing. */
+static inline pt_entry pt_as_valid(const struct pt_fmt *f, pt_entry e)
+{
+	return !(e & f->valid) && (e & f->protnone) ? (e ^ f->protnone) | f->valid : e;
+}
+
+static inline bool pt_is_leaf(const struct pt_fmt *f, pt_entry e, unsigned level)
+{
+	e = pt_as_valid(f, e);
+	return level ? level <= f->top_leaf && (e & f->leaf_mask) == f->leaf_value
+		     : (e & f->valid) != 0;
+}
+
+static inline uint64_t pt_address(const struct pt_fmt *f, pt_entry e)
+{
+	return (e & f->address) << f->address_shift;
+}
+
+static inline pt_entry pt_with_address(const struct pt_fmt *f, uint64_t address)
+{
+	return address >> f->address_shift & f->address;
+}
+
+/* Of a leaf: the part of pt_address() that counts at its level. */
+static inline uint64_t pt_leaf_address(const struct pt_fmt *f, pt_entry e, unsigned level)
+{
+	return align_down(pt_address(f, e), pt_bytes(f, level));
+}
+
+/* ---- markers ---------------------------------------------------------------------------------- */
+
+/* Kinds, which may come together. The lower twelve bits are 0: in every format such an entry is invalid and not `protnone`. */
+#define PT_GUARD   0x1000ull
+#define PT_POISON  0x2000ull
+#define PT_MARKERS (PT_GUARD | PT_POISON)
+
+static inline bool pt_is_marker(pt_entry e)
+{
+	return e && !(e & ~PT_MARKERS);
+}
+
+#endif
