@@ -23,8 +23,6 @@
 #ifndef MMU_MACHINE_H
 #define MMU_MACHINE_H
 
-#include <stddef.h>
-
 /* The offsets are for the stubs too, which are assembly. */
 #define MMU_RAM     0x4000000
 #define MMU_STUB    0x200000
@@ -68,6 +66,7 @@
 #ifndef __ASSEMBLER__
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define MMU_CONTROLS 4
@@ -159,7 +158,7 @@ struct mmu_arch {
 };
 
 /* Architectures, one file each: arch_x86_64.c ... */
-extern const struct mmu_arch mmu_x86_64, mmu_aarch64, mmu_riscv64, mmu_kvm;
+extern const struct mmu_arch mmu_x86_64, mmu_kvm, mmu_aarch64, mmu_riscv64;
 
 struct mmu {
 	const struct mmu_arch *arch;
