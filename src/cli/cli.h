@@ -26,7 +26,8 @@ struct options {
 	const char *mode;
 	long pid;
 	bool give_back, verbose;
-	int way; /* enum way, of cli/pinned.h */
+	int way;      /* enum way, of cli/pinned.h */
+	int progress; /* enum progress_when, of cli/progress.h */
 };
 
 struct command {

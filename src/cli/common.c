@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/progress.h"
 
 static void begin_message(void)
 {
+	progress_hide();
 	fflush(stdout);
 	fprintf(stderr, "pinfold: %s%s", command_name() ? command_name() : "",
 		command_name() ? ": " : "");

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/copy.h"
+#include "cli/progress.h"
 
 static int copy(const struct options *o, const struct place *from, const struct place *to);
 
@@ -54,7 +55,9 @@ static int copy_directory(const struct options *o, const struct place *from, con
 	int rc, error = exists ? 0 : place_mkdir(to, (st->st_mode & 01777) | 0700);
 
 	if (error < 0)
-		return complain_at(to, error);
+		return complain_target(to, error);
+	if (o->verbose && !exists)
+		tell_copied(from, to, NULL);
 	rc = copy_entries(o, from, to);
 	if (!o->preserve && (exists || (st->st_mode & ~creation_mask() & 0700) == 0700))
 		return rc;
@@ -103,7 +106,11 @@ static int copy_link(const struct options *o, const struct place *from, const st
 	if (error == 0 && o->preserve)
 		error = place_set(to, st, true);
 	free(target);
-	return error < 0 ? complain_at(to, error) : EXIT_FINE;
+	if (error < 0)
+		return complain_target(to, error);
+	if (o->verbose)
+		tell_copied(from, to, NULL);
+	return EXIT_FINE;
 }
 
 /* Where the symbolic links at `place`, in a pool, lead: *end is malloced. */
@@ -176,25 +183,30 @@ static void forget_copied(void *entry)
 	free(c);
 }
 
-static int link_to_copy(const struct place *copy, const struct place *to, bool exists)
+static int link_to_copy(const struct options *o, const struct place *from, const struct place *copy,
+			const struct place *to, bool exists)
 {
 	int error = exists ? place_unlink(to) : 0;
 
 	if (error == 0)
 		error = place_link(copy, to);
-	return error < 0 ? complain_at(to, error) : EXIT_FINE;
+	if (error < 0)
+		return complain_target(to, error);
+	if (o->verbose)
+		tell_copied(from, to, "another name of a file copied before");
+	return EXIT_FINE;
 }
 
 /* ---- one of anything ------------------------------------------------------------------------------- */
 
-static int copy_regular(const struct options *o, const struct place *from, const struct stat *st,
-			const struct place *to, const struct stat *there)
+static int copy_regular(const struct options *o, const struct place *from, const struct place *to,
+			const struct stat *there)
 {
 	struct place end;
 	int rc;
 
 	if (!to->pool)
-		return copy_file(o, from, st, to, there);
+		return copy_file(o, from, to, there);
 	if (there && pf_access(to->pool, to->path, W_OK) < 0) {
 		if (!o->force)
 			return complain_pf(to->path);
@@ -202,7 +214,7 @@ static int copy_regular(const struct options *o, const struct place *from, const
 	}
 	rc = follow_links(to, &end);
 	if (rc == EXIT_FINE) {
-		rc = copy_file(o, from, st, &end, there);
+		rc = copy_file(o, from, &end, there);
 		free(end.path);
 	}
 	return rc;
@@ -228,7 +240,7 @@ static int copy_other(const struct options *o, const struct place *from, const s
 	if (S_ISLNK(st->st_mode))
 		return copy_link(o, from, st, to, there != NULL);
 	if (S_ISREG(st->st_mode) || !o->recursive)
-		return copy_regular(o, from, st, to, there);
+		return copy_regular(o, from, to, there);
 	return complain("%s is a pipe, socket or device, which a pool cannot have", from->path);
 }
 
@@ -241,7 +253,7 @@ static int copy_to(const struct options *o, const struct place *from, const stru
 	if (o->archive && !S_ISDIR(st->st_mode) && st->st_nlink > 1)
 		copied = find_copied(from, st);
 	if (copied && copied->copy.path && copied->copy.pool == to->pool)
-		return link_to_copy(&copied->copy, to, there != NULL);
+		return link_to_copy(o, from, &copied->copy, to, there != NULL);
 	rc = S_ISDIR(st->st_mode) ? copy_directory(o, from, st, to, there != NULL)
 				  : copy_other(o, from, st, to, there);
 	if (rc == EXIT_FINE && copied && !copied->copy.path)
@@ -251,24 +263,91 @@ static int copy_to(const struct options *o, const struct place *from, const stru
 	return rc;
 }
 
+static int copy_unless_refused(const struct options *o, const struct place *from,
+			       const struct stat *st, const struct place *to)
+{
+	bool exists, follow = !S_ISDIR(st->st_mode) && !S_ISLNK(st->st_mode);
+	struct stat there;
+	int rc;
+
+	exists = place_stat(to, follow, &there) == 0;
+	if (!exists && follow && place_stat(to, false, &there) == 0 && S_ISLNK(there.st_mode))
+		return complain("not writing through dangling symbolic link '%s'", to->path);
+	if (exists && o->no_clobber && !S_ISDIR(st->st_mode))
+		return EXIT_FINE;
+	rc = exists ? refuse(from, st, to, &there) : EXIT_FINE;
+	return rc == EXIT_FINE ? copy_to(o, from, st, to, exists ? &there : NULL) : rc;
+}
+
+/* What the progress counts a file as. */
+static uint64_t bytes_of(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
+}
+
 static int copy(const struct options *o, const struct place *from, const struct place *to)
 {
-	struct stat st, there;
+	struct stat st;
 	int error = place_stat(from, !o->recursive, &st), rc;
-	bool exists, follow;
 
 	if (error < 0)
 		return complain_at(from, error);
 	if (S_ISDIR(st.st_mode) && !o->recursive)
 		return complain("%s is a directory; -r copies it with what is in it", from->path);
-	follow = !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode);
-	exists = place_stat(to, follow, &there) == 0;
-	if (!exists && follow && place_stat(to, false, &there) == 0 && S_ISLNK(there.st_mode))
-		return complain("not writing through dangling symbolic link '%s'", to->path);
-	if (exists && o->no_clobber && !S_ISDIR(st.st_mode))
-		return EXIT_FINE;
-	rc = exists ? refuse(from, &st, to, &there) : EXIT_FINE;
-	return rc == EXIT_FINE ? copy_to(o, from, &st, to, exists ? &there : NULL) : rc;
+	rc = copy_unless_refused(o, from, &st, to);
+	if (!S_ISDIR(st.st_mode))
+		progress_file(bytes_of(&st));
+	return rc;
+}
+
+/* ---- how much it is -------------------------------------------------------------------------------- */
+
+static struct sources {
+	const struct options *options;
+	struct place *place;
+	size_t count;
+} sources;
+
+static bool add_up(const struct place *place, struct progress_sum *sum);
+
+static bool add_up_entries(const struct place *directory, struct progress_sum *sum)
+{
+	struct names names;
+	struct place place;
+	bool fine = true;
+
+	place_names(directory, &names);
+	for (size_t i = 0; fine && i < names.count; i++) {
+		fine = place_child(directory, names.name[i], &place) && add_up(&place, sum);
+		free(place.path);
+	}
+	names_free(&names);
+	return fine;
+}
+
+/* What cannot be looked at will be complained of when it is to be copied. */
+static bool add_up(const struct place *place, struct progress_sum *sum)
+{
+	bool recursive = sources.options->recursive;
+	struct stat st;
+
+	if (place_stat(place, !recursive, &st) < 0)
+		return true;
+	if (S_ISDIR(st.st_mode))
+		return !recursive || add_up_entries(place, sum);
+	sum->files++;
+	sum->bytes += bytes_of(&st);
+	/* A pipe or device has as much as it will have had. */
+	return (recursive || S_ISREG(st.st_mode)) && progress_counting();
+}
+
+static bool add_up_all(struct progress_sum *sum)
+{
+	bool fine = true;
+
+	for (size_t i = 0; fine && i < sources.count; i++)
+		fine = add_up(&sources.place[i], sum);
+	return fine;
 }
 
 /* ---- operands -------------------------------------------------------------------------------------- */
@@ -307,44 +386,71 @@ static int copy_into(const struct options *o, const struct place *from, const st
 	return rc;
 }
 
+static int copy_operands(const struct options *o, const struct place *to, bool several)
+{
+	bool inside = !o->no_target_directory && place_is_directory(to);
+	int worst = EXIT_FINE;
+
+	if (several && !inside)
+		return complain("several files go to a directory, and '%s' is none", to->path);
+	catch_interruptions();
+	progress_begin((enum progress_when)o->progress, add_up_all);
+	for (size_t i = 0; i < sources.count && !copying_ends(); i++) {
+		int rc = (inside ? copy_into : copy_operand)(o, &sources.place[i], to);
+
+		worst = rc > worst ? rc : worst;
+	}
+	progress_end();
+	tdestroy(copied_files, forget_copied);
+	return copying_ended(worst);
+}
+
+/* All are opened before the first is copied: how much they are is asked while they are being copied. */
+static int open_operands(char **operands, size_t count, const struct place *to)
+{
+	int worst = EXIT_FINE;
+
+	for (size_t i = 0; i < count; i++) {
+		struct place *from = &sources.place[sources.count];
+		int rc = place_any(operands[i], from);
+
+		if (rc == EXIT_FINE && !from->pool && !to->pool)
+			rc = complain_usage("neither '%s' nor '%s' is POOL:/path", from->path,
+					    to->path);
+		sources.count += rc == EXIT_FINE;
+		worst = rc > worst ? rc : worst;
+	}
+	return worst;
+}
+
 static int run_cp(const struct options *given, char **operands, int count)
 {
 	struct options o = *given;
-	struct place to, from;
-	int worst = place_any(operands[count - 1], &to);
-	bool inside;
+	struct place to;
+	int worst = place_any(operands[count - 1], &to), rc;
 
 	if (worst != EXIT_FINE)
 		return worst;
 	o.recursive |= o.archive;
 	o.preserve |= o.archive;
-	inside = !o.no_target_directory && place_is_directory(&to);
-	if (count > 2 && !inside)
-		return complain("several files go to a directory, and '%s' is none", to.path);
-	catch_interruptions();
-	for (int i = 0; i < count - 1 && !copying_ends(); i++) {
-		int rc = place_any(operands[i], &from);
-
-		if (rc == EXIT_FINE && !from.pool && !to.pool)
-			rc = complain_usage("neither '%s' nor '%s' is POOL:/path", from.path,
-					    to.path);
-		else if (rc == EXIT_FINE)
-			rc = (inside ? copy_into : copy_operand)(&o, &from, &to);
-		worst = rc > worst ? rc : worst;
-	}
-	tdestroy(copied_files, forget_copied);
-	return worst;
+	sources = (struct sources){&o, calloc((size_t)count, sizeof *sources.place), 0};
+	if (!sources.place)
+		return complain("no memory");
+	worst = open_operands(operands, (size_t)count - 1, &to);
+	rc = worst == EXIT_USAGE ? worst : copy_operands(&o, &to, count > 2);
+	free(sources.place);
+	return rc > worst ? rc : worst;
 }
 
 const struct command cmd_cp = {
 	"cp",
-	"recursive:rR preserve:p archive:a no-clobber:n no-target-directory:T cp.force:f verbose:v way",
+	"recursive:rR preserve:p archive:a no-clobber:n no-target-directory:T cp.force:f verbose:v way progress",
 	2,
 	-1,
 	run_cp,
 	"copies files and directories into a pool, out of it, or within\n"
-	"usage: pinfold cp [-r] [-p] [-a] [-n] [-f] [-T] [-v] [--way WAY] FILE... POOL:/path\n"
-	"       pinfold cp [-r] [-p] [-a] [-n] [-f] [-T] [-v] POOL:/path... FILE-OR-DIRECTORY\n"
+	"usage: pinfold cp [-r] [-p] [-a] [-n] [-f] [-T] [-v] [--progress WHEN] [--way WAY] FILE... POOL:/path\n"
+	"       pinfold cp [-r] [-p] [-a] [-n] [-f] [-T] [-v] [--progress WHEN] POOL:/path... FILE-OR-DIRECTORY\n"
 	"As cp(1): a directory that is there receives the copy inside it; -r copies symbolic links as links. In a pool a file\n"
 	"appears under its name when it is whole; one that was there is replaced in one step.\n"
 	"Larger files come in by io_uring, straight into pinned pages; -v says for each file whether. --way asks for one way:\n"

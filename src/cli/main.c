@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/pinned.h"
+#include "cli/progress.h"
 
 /* ---- values of options ----------------------------------------------------------------------------- */
 
@@ -90,6 +91,14 @@ static bool set_way(struct options *o, const char *text)
 	return false;
 }
 
+static bool set_progress(struct options *o, const char *text)
+{
+	for (o->progress = 0; o->progress < PROGRESS_WHENS; o->progress++)
+		if (!strcmp(text, progress_names[o->progress]))
+			return true;
+	return false;
+}
+
 static bool set_mode(struct options *o, const char *text)
 {
 	uint32_t mode;
@@ -159,8 +168,10 @@ static const struct {
 	     "a directory that is there is the target itself, not where the target goes"),
 	FLAG("exchange", exchange, "both are there and change places, in one step"),
 	FLAG("cp.force", force, "also over a file that may not be written"),
-	FLAG("verbose", verbose, "print each file, and which way its bytes took"),
+	FLAG("verbose", verbose, "print what is copied, and which way its bytes took"),
 	VALUE("way", set_way, "into a pool: auto (default), disk, cached or copy"),
+	VALUE("progress", set_progress,
+	      "a line that says how far it is: auto (default: on a terminal, when it takes long), always or never"),
 	FLAG("mv.force", force, "the default: what has the new name is replaced"),
 	FLAG("ln.force", force, "replace what has the new name, in one step"),
 	FLAG("rm.force", force, "what is not there is no error"),

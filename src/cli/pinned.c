@@ -183,31 +183,28 @@ static void read_blocks(struct reading *r, bool (*tell)(uint64_t at))
 	} while (r->flying || (r->next < r->end && r->failed == UINT64_MAX));
 }
 
-static enum way read_with_ring(struct reading *r, enum way way, uint64_t *at,
-			       bool (*tell)(uint64_t at))
+static void read_with_ring(struct reading *r, uint64_t *at, bool (*tell)(uint64_t at))
 {
-	uint64_t begin = *at;
-
 	if (io_uring_queue_init(DEPTH, &r->ring, 0) < 0)
-		return WAY_COPY;
+		return;
 	read_blocks(r, tell);
 	io_uring_queue_exit(&r->ring);
 	*at = complete_to(r);
-	return *at > begin ? way : WAY_COPY;
 }
 
-enum way read_pinned(int fd, const char *path, pf_pool *pool, pf_file *file, enum way wanted,
-		     uint64_t *at, uint64_t end, bool (*tell)(uint64_t at))
+void read_pinned(int fd, const char *path, pf_pool *pool, pf_file *file, enum way wanted,
+		 uint64_t *at, uint64_t end, bool (*tell)(uint64_t at), const char **told)
 {
 	enum way way = choose_way(pool, wanted, *at, end - end % PAGE);
+	uint64_t begin = *at;
 	struct reading *r;
 	int direct = -1;
 
 	if (way == WAY_COPY)
-		return WAY_COPY;
+		return;
 	r = calloc(1, sizeof *r);
 	if (!r)
-		return WAY_COPY;
+		return;
 	if (way == WAY_DISK || (way == WAY_AUTO && !mostly_cached(fd, *at, end)))
 		direct = open_direct(fd, path);
 	r->fd = direct >= 0 ? direct : fd;
@@ -215,9 +212,11 @@ enum way read_pinned(int fd, const char *path, pf_pool *pool, pf_file *file, enu
 	r->next = *at;
 	r->end = end - end % PAGE;
 	r->failed = UINT64_MAX;
-	way = read_with_ring(r, direct >= 0 ? WAY_DISK : WAY_CACHED, at, tell);
+	read_with_ring(r, at, tell);
+	if (*at > begin)
+		*told = direct >= 0 ? "read from disk into pinned pages"
+				    : "read from the page cache into pinned pages";
 	if (direct >= 0)
 		close(direct);
 	free(r);
-	return way;
 }

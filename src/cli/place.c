@@ -88,6 +88,21 @@ static struct timespec to_timespec(uint64_t ns)
 	return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
 }
 
+static struct stat to_stat(const struct pf_stat *s)
+{
+	return (struct stat){
+		.st_ino = s->inode,
+		.st_mode = s->mode,
+		.st_nlink = s->nlink,
+		.st_uid = s->uid,
+		.st_gid = s->gid,
+		.st_size = (off_t)s->size,
+		.st_blocks = (blkcnt_t)(s->allocated / 512),
+		.st_atim = to_timespec(s->atime_ns),
+		.st_mtim = to_timespec(s->mtime_ns),
+	};
+}
+
 int place_stat(const struct place *place, bool follow, struct stat *st)
 {
 	struct pf_stat s;
@@ -98,18 +113,18 @@ int place_stat(const struct place *place, bool follow, struct stat *st)
 	rc = pf_stat_path(place->pool, place->path, follow ? 0 : PF_O_NOFOLLOW, &s);
 	if (rc < 0)
 		return -pf_errno(rc);
-	*st = (struct stat){
-		.st_ino = s.inode,
-		.st_mode = s.mode,
-		.st_nlink = s.nlink,
-		.st_uid = s.uid,
-		.st_gid = s.gid,
-		.st_size = (off_t)s.size,
-		.st_blocks = (blkcnt_t)(s.allocated / 512),
-		.st_atim = to_timespec(s.atime_ns),
-		.st_mtim = to_timespec(s.mtime_ns),
-	};
+	*st = to_stat(&s);
 	return 0;
+}
+
+int file_stat(pf_file *file, struct stat *st)
+{
+	struct pf_stat s;
+	int rc = pf_stat(file, &s);
+
+	if (rc == 0)
+		*st = to_stat(&s);
+	return rc;
 }
 
 bool place_same(const struct place *a, const struct stat *sa, const struct place *b,

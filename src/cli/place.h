@@ -33,6 +33,8 @@ int complain_at(const struct place *place, int error);
 
 /* st_dev and st_ino tell files of one side apart; st_blocks is memory in 512 bytes. */
 int place_stat(const struct place *place, bool follow, struct stat *st);
+/* The same of an open file of a pool, with the result of pf_stat(). */
+int file_stat(pf_file *file, struct stat *st);
 /* Whether two places that were looked at are one file. */
 bool place_same(const struct place *a, const struct stat *sa, const struct place *b,
 		const struct stat *sb);
