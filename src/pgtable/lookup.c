@@ -24,9 +24,9 @@ static int descend(const struct pt *pt, uint64_t va, struct pt_leaf *leaf)
 			leaf->level = level;
 			return 0;
 		}
-		table = inner_offset(pt, e);
-		if (unlikely(!inner_in_arena(pt, table)))
-			return inner_bad(pt, va, level, e);
+		table = pt_table_offset(pt, e);
+		if (unlikely(!pt_in_arena(pt, table)))
+			return pt_bad(pt, va, level, e);
 		leaf->upper = slot;
 		leaf->upper_entry = e;
 		level--;
@@ -48,13 +48,12 @@ static int found(const struct pt *pt, uint64_t va, struct pt_leaf *leaf)
 	if (pt_is_leaf(f, leaf->entry, leaf->level)) {
 		uint64_t inside = (va & (pt_bytes(f, leaf->level) - 1)) / PAGE_BYTES;
 
-		leaf->pfn = inner_leaf_pfn(pt, leaf->entry, leaf->level) + inside;
-		return likely(leaf->pfn < pt->pages) ? 1
-						     : inner_bad(pt, va, leaf->level, leaf->entry);
+		leaf->pfn = pt_leaf_pfn(pt, leaf->entry, leaf->level) + inside;
+		return likely(leaf->pfn < pt->pages) ? 1 : pt_bad(pt, va, leaf->level, leaf->entry);
 	}
 	if (!leaf->entry || (!leaf->level && pt_is_marker(leaf->entry)))
 		return 0;
-	return inner_bad(pt, va, leaf->level, leaf->entry);
+	return pt_bad(pt, va, leaf->level, leaf->entry);
 }
 
 int pt_lookup(const struct pt *pt, uint64_t va, struct pt_leaf *leaf)

@@ -16,30 +16,30 @@ static int taken(const struct pt *pt, uint64_t va, unsigned level, pt_entry e)
 	if (!level && pt_is_marker(e))
 		return err(e & PT_POISON ? PF_EPOISONED : PF_EGUARDED, "address %#lx",
 			   (unsigned long)va);
-	if (pt_is_leaf(pt->fmt, e, level) || inner_foreign(pt, e, level))
+	if (pt_is_leaf(pt->fmt, e, level) || pt_foreign(pt, e, level))
 		return err(PF_EMAPPED, "address %#lx", (unsigned long)va);
-	return inner_bad(pt, va, level, e);
+	return pt_bad(pt, va, level, e);
 }
 
 /* 0 if nothing is mapped from over->va to over->last. */
 static int empty_table(const struct pt *pt, struct over *over, uint64_t table, unsigned level)
 {
 	uint64_t bytes = pt_bytes(pt->fmt, level);
-	pt_slot *slot = inner_slot(pt, table, over->va, level);
+	pt_slot *slot = pt_slot_at(pt, table, over->va, level);
 
 	for (unsigned i = pt_index(pt->fmt, over->va, level); i < pt_entries(pt->fmt);
 	     i++, slot++) {
 		pt_entry e = load_relaxed(slot);
 		uint64_t next = align_down(over->va, bytes) + bytes;
 
-		if (e && (!level || !pt_is_table(pt->fmt, e) || inner_foreign(pt, e, level)))
+		if (e && (!level || !pt_is_table(pt->fmt, e) || pt_foreign(pt, e, level)))
 			return taken(pt, over->va, level, e);
 		if (e) {
-			uint64_t below = inner_offset(pt, e);
+			uint64_t below = pt_table_offset(pt, e);
 			int rc;
 
-			if (!inner_in_arena(pt, below) || !over->visits--)
-				return inner_bad(pt, over->va, level, e);
+			if (!pt_in_arena(pt, below) || !over->visits--)
+				return pt_bad(pt, over->va, level, e);
 			if ((rc = empty_table(pt, over, below, level - 1)) < 0)
 				return rc;
 		}
@@ -50,7 +50,7 @@ static int empty_table(const struct pt *pt, struct over *over, uint64_t table, u
 	return 0;
 }
 
-static int empty(const struct pt *pt, uint64_t va, uint64_t last)
+int pt_empty(const struct pt *pt, uint64_t va, uint64_t last)
 {
 	struct over over = {va, last, pt->arena_bytes / PAGE_BYTES};
 
@@ -84,16 +84,16 @@ static int fill(struct pt *pt, uint64_t va, uint64_t pfn, uint64_t pages, unsign
 {
 	unsigned room = pt_entries(pt->fmt) - pt_index(pt->fmt, va, level), at = level;
 	uint64_t n = level ? 1 : MIN(pages, room);
-	pt_entry e = inner_leaf_entry(pt, level, pfn, flags);
+	pt_entry e = pt_leaf_entry(pt, level, pfn, flags);
 	pt_entry more = pt_with_address(pt->fmt, pt_bytes(pt->fmt, level));
 	pt_slot *slot;
-	int rc = inner_seek(pt, va, true, &at, &slot);
+	int rc = pt_seek(pt, va, true, &at, &slot);
 
 	if (rc < 0)
 		return rc;
 	/* A table without entries, that a walk left: it goes first. */
 	if (level && load_relaxed(slot))
-		inner_unmap(pt, va, va + pt_bytes(pt->fmt, level) - 1, 0, NULL);
+		pt_unmap_locked(pt, va, va + pt_bytes(pt->fmt, level) - 1, 0, NULL);
 	for (uint64_t i = 0; i < n; i++)
 		store_release(slot + i, e + i * more);
 	return (int)n;
@@ -111,9 +111,11 @@ static int map_range(struct pt *pt, uint64_t va, uint64_t pfn, uint64_t pages, u
 
 		if (n < 0) {
 			/* The first page that is not mapped, too: there are tables for it, perhaps. */
-			inner_unmap(pt, va, at + PAGE_BYTES - 1, 0, NULL);
+			pt_unmap_locked(pt, va, at + PAGE_BYTES - 1, 0, NULL);
 			return n;
 		}
+		if (flags & PT_YOUNG)
+			pt_touch(pt, at);
 		done += (uint64_t)n * pt_pages(pt->fmt, level);
 	}
 	return 0;
@@ -130,12 +132,12 @@ static int check_pages(const struct pt *pt, uint64_t pfn, uint64_t pages)
 int pt_map(struct pt *pt, uint64_t va, uint64_t pfn, uint64_t pages, unsigned flags,
 	   unsigned max_level)
 {
-	int rc = inner_range(pt, va, pages);
+	int rc = pt_range_check(pt, va, pages);
 
 	if (rc < 0 || (rc = check_pages(pt, pfn, pages)) < 0)
 		return rc;
 	pthread_mutex_lock(&pt->lock);
-	rc = empty(pt, va, va + pages * PAGE_BYTES - 1);
+	rc = pt_empty(pt, va, va + pages * PAGE_BYTES - 1);
 	if (rc == 0)
 		rc = map_range(pt, va, pfn, pages, flags, max_level);
 	pthread_mutex_unlock(&pt->lock);
@@ -150,13 +152,13 @@ int pt_insert(struct pt *pt, uint64_t va, unsigned level, uint64_t pfn, unsigned
 	if (level > MIN(pt->fmt->top_leaf, PT_PUD))
 		return err(PF_EPTLEAF, "%s has no leaf at level %u", pt->fmt->name, level);
 	pages = pt_pages(pt->fmt, level);
-	if ((rc = inner_range(pt, va, pages)) < 0 || (rc = check_pages(pt, pfn, pages)) < 0)
+	if ((rc = pt_range_check(pt, va, pages)) < 0 || (rc = check_pages(pt, pfn, pages)) < 0)
 		return rc;
 	if (!leaf_fits(pt, va, pfn, level))
 		return err(PF_EPTLEAF, "level %u, address %#lx, page %lu", level, (unsigned long)va,
 			   (unsigned long)pfn);
 	pthread_mutex_lock(&pt->lock);
-	rc = empty(pt, va, va + pages * PAGE_BYTES - 1);
+	rc = pt_empty(pt, va, va + pages * PAGE_BYTES - 1);
 	if (rc == 0)
 		rc = map_range(pt, va, pfn, pages, flags, level);
 	pthread_mutex_unlock(&pt->lock);

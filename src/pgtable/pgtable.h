@@ -124,8 +124,8 @@ int pt_map(struct pt *pt, uint64_t va, uint64_t pfn, uint64_t pages, unsigned fl
  * larger than its folio. */
 int pt_insert(struct pt *pt, uint64_t va, unsigned level, uint64_t pfn, unsigned flags);
 
-/* pt_unmap() leaves markers where they are. */
-#define PT_KEEP_MARKERS 0x1u
+/* pt_unmap() leaves guards where they are, as all do that take pages away and not addresses. */
+#define PT_KEEP_GUARDS 0x1u
 
 /* Unmaps a range; large leaves that it cuts are split first. Tables without an entry leave the tree. `gather` may be
  * NULL. Errors: -PF_ERANGE, those of alloc() and of gather->split() (nothing was unmapped), -PF_EPAGETABLE. */

@@ -13,13 +13,13 @@
 #include "base/sys.h"
 #include "pgtable/inner.h"
 
-int inner_bad(const struct pt *pt, uint64_t va, unsigned level, pt_entry e)
+int pt_bad(const struct pt *pt, uint64_t va, unsigned level, pt_entry e)
 {
 	return err(PF_EPAGETABLE, "%s, address %#lx, level %u: entry %#lx", pt->fmt->name,
 		   (unsigned long)va, level, (unsigned long)e);
 }
 
-int inner_range(const struct pt *pt, uint64_t va, uint64_t pages)
+int pt_range_check(const struct pt *pt, uint64_t va, uint64_t pages)
 {
 	const struct pt_fmt *f = pt->fmt;
 	uint64_t half = 1ull << (pt_shift(f, f->levels) - f->sign), last;
@@ -36,7 +36,7 @@ int inner_range(const struct pt *pt, uint64_t va, uint64_t pages)
 
 /* ---- tables ----------------------------------------------------------------------------------- */
 
-int inner_new_table(struct pt *pt, uint64_t *offset)
+int pt_table_new(struct pt *pt, uint64_t *offset)
 {
 	struct pt_deferred *d = &pt->deferred;
 
@@ -54,18 +54,18 @@ int inner_new_table(struct pt *pt, uint64_t *offset)
 	return rc;
 }
 
-void inner_drop_table(struct pt *pt, uint64_t offset)
+void pt_table_drop(struct pt *pt, uint64_t offset)
 {
 	pt->tables--;
 	pt->memory->free(pt->arg, offset);
 }
 
-void inner_defer(struct pt *pt, uint64_t offset)
+void pt_table_defer(struct pt *pt, uint64_t offset)
 {
 	struct pt_deferred *d = &pt->deferred;
 
 	if (!pt->memory->note) {
-		inner_drop_table(pt, offset);
+		pt_table_drop(pt, offset);
 		return;
 	}
 	/* Two entries lead to one table: nobody here did that. It stays with who hands out the arena. */
@@ -75,44 +75,58 @@ void inner_defer(struct pt *pt, uint64_t offset)
 	d->offset[d->count++] = offset;
 }
 
-int inner_link(struct pt *pt, pt_slot *slot, uint64_t *offset)
+int pt_link(struct pt *pt, pt_slot *slot, uint64_t *offset)
 {
-	int rc = inner_new_table(pt, offset);
+	int rc = pt_table_new(pt, offset);
 
 	/* Pairs with the acquire of who walks: the table is zero before it is seen. */
 	if (rc == 0)
-		store_release(slot, inner_table_entry(pt, *offset));
+		store_release(slot, pt_table_entry(pt, *offset));
 	return rc;
 }
 
-int inner_seek(struct pt *pt, uint64_t va, bool make, unsigned *level, pt_slot **slot)
+int pt_seek(struct pt *pt, uint64_t va, bool make, unsigned *level, pt_slot **slot)
 {
 	uint64_t table = pt->root;
 	unsigned at = pt->fmt->levels - 1u;
 
 	for (;; at--) {
-		*slot = inner_slot(pt, table, va, at);
+		*slot = pt_slot_at(pt, table, va, at);
 		if (at == *level)
 			return 0;
 		pt_entry e = load_acquire(*slot);
 		int rc;
 
-		if (inner_foreign(pt, e, at))
+		if (pt_foreign(pt, e, at))
 			return err(PF_EMAPPED, "address %#lx is somebody else's table",
 				   (unsigned long)va);
 		if (!e && make) {
-			if ((rc = inner_link(pt, *slot, &table)) < 0)
+			if ((rc = pt_link(pt, *slot, &table)) < 0)
 				return rc;
 		} else if (pt_is_table(pt->fmt, e)) {
-			table = inner_offset(pt, e);
-			if (!inner_in_arena(pt, table))
-				return inner_bad(pt, va, at, e);
+			table = pt_table_offset(pt, e);
+			if (!pt_in_arena(pt, table))
+				return pt_bad(pt, va, at, e);
 		} else if (!e || pt_is_leaf(pt->fmt, e, at)) {
 			*level = at;
 			return 0;
 		} else {
-			return inner_bad(pt, va, at, e);
+			return pt_bad(pt, va, at, e);
 		}
+	}
+}
+
+void pt_touch(struct pt *pt, uint64_t va)
+{
+	const struct pt_fmt *f = pt->fmt;
+
+	for (unsigned level = f->table_young ? f->levels - 1u : 0; level; level--) {
+		unsigned at = level;
+		pt_slot *slot;
+
+		if (pt_seek(pt, va, false, &at, &slot) < 0 || !pt_is_table(f, load_relaxed(slot)))
+			return;
+		atomic_fetch_or_explicit(slot, f->table_young, memory_order_relaxed);
 	}
 }
 
@@ -189,7 +203,7 @@ int pt_make(struct pt *pt)
 {
 	int rc = pt_open(pt);
 
-	if (rc == 0 && (rc = inner_new_table(pt, &pt->root)) < 0)
+	if (rc == 0 && (rc = pt_table_new(pt, &pt->root)) < 0)
 		pt_close(pt);
 	return rc;
 }
@@ -198,12 +212,12 @@ int pt_destroy(struct pt *pt, const struct pt_gather *gather)
 {
 	const struct pt_fmt *f = pt->fmt;
 	uint64_t half = 1ull << (pt_shift(f, f->levels) - f->sign);
-	int lower = inner_unmap(pt, 0, half - 1, 0, gather);
-	int upper = f->sign ? inner_unmap(pt, -half, UINT64_MAX, 0, gather) : 0;
+	int lower = pt_unmap_locked(pt, 0, half - 1, 0, gather);
+	int upper = f->sign ? pt_unmap_locked(pt, -half, UINT64_MAX, 0, gather) : 0;
 
 	for (size_t i = 0; i < pt->deferred.count; i++)
 		pt->memory->free(pt->arg, pt->deferred.offset[i]);
-	inner_drop_table(pt, pt->root);
+	pt_table_drop(pt, pt->root);
 	pt_close(pt);
 	return lower < 0 ? lower : upper;
 }

@@ -8,7 +8,7 @@
 struct sweep {
 	struct pt *pt;
 	const struct pt_gather *gather;
-	bool keep_markers;
+	bool keep_guards, only_tables;
 	uint64_t visits; /* tables that may still be entered */
 	int rc;
 };
@@ -23,28 +23,32 @@ static bool sweep_entry(struct sweep *s, pt_slot *slot, unsigned level, uint64_t
 	pt_entry e = load_acquire(slot);
 
 	if (level && pt_is_table(f, e)) {
-		uint64_t below = inner_offset(s->pt, e);
+		uint64_t below = pt_table_offset(s->pt, e);
 
-		if (inner_foreign(s->pt, e, level))
+		if (pt_foreign(s->pt, e, level))
 			return false;
-		if (inner_in_arena(s->pt, below) && s->visits) {
+		if (pt_in_arena(s->pt, below) && s->visits) {
 			s->visits--;
 			if (!sweep_table(s, below, level - 1, va, last))
 				return false;
 			/* Pairs with the acquire of who looks again at the entry above. */
 			store_release(slot, 0);
-			inner_defer(s->pt, below);
+			pt_table_defer(s->pt, below);
 			return true;
 		}
 	}
-	if (!level && pt_is_marker(e) && s->keep_markers)
+	if (s->only_tables)
+		return !e;
+	if (!level && pt_is_marker(e) && (e & PT_GUARD) && s->keep_guards) {
+		store_release(slot, PT_GUARD);
 		return false;
+	}
 	/* What hardware set until now is in what comes out. */
 	e = swap(slot, 0);
 	if (pt_is_leaf(f, e, level))
-		inner_gone(s->gather, align_down(va, pt_bytes(f, level)), level, e);
+		pt_gone(s->gather, align_down(va, pt_bytes(f, level)), level, e);
 	else if (level || !pt_is_marker(e))
-		s->rc = inner_bad(s->pt, va, level, e);
+		s->rc = pt_bad(s->pt, va, level, e);
 	return true;
 }
 
@@ -53,7 +57,7 @@ static bool sweep_table(struct sweep *s, uint64_t table, unsigned level, uint64_
 {
 	const struct pt_fmt *f = s->pt->fmt;
 	unsigned from = pt_index(f, va, level), to = pt_index(f, last, level);
-	pt_slot *slot = inner_slot(s->pt, table, 0, level);
+	pt_slot *slot = pt_slot_at(s->pt, table, 0, level);
 	bool empty = true;
 
 	for (unsigned i = from; i <= to; i++) {
@@ -68,7 +72,6 @@ static bool sweep_table(struct sweep *s, uint64_t table, unsigned level, uint64_
 	return empty;
 }
 
-/* So that no leaf has bytes on both sides of `va`. */
 static int cut(struct pt *pt, uint64_t va, const struct pt_gather *gather)
 {
 	const struct pt_fmt *f = pt->fmt;
@@ -76,44 +79,56 @@ static int cut(struct pt *pt, uint64_t va, const struct pt_gather *gather)
 	for (;;) {
 		unsigned at = PT_PTE;
 		pt_slot *slot;
-		int rc = inner_seek(pt, va, false, &at, &slot);
+		int rc = pt_seek(pt, va, false, &at, &slot);
 
 		/* What is not ours, or bad, is for the pass that comes. */
 		if (rc < 0 || !load_relaxed(slot) || !(va & (pt_bytes(f, at) - 1)))
 			return 0;
-		if ((rc = inner_split_slot(pt, va, slot, at, gather)) < 0)
+		if ((rc = pt_split_slot(pt, va, slot, at, gather)) < 0)
 			return rc;
 	}
 }
 
-int inner_unmap(struct pt *pt, uint64_t va, uint64_t last, unsigned how,
-		const struct pt_gather *gather)
+int pt_cut(struct pt *pt, uint64_t va, uint64_t last, const struct pt_gather *gather)
+{
+	int rc = cut(pt, va, gather);
+
+	return rc == 0 && pt_canonical(pt->fmt, last + 1) ? cut(pt, last + 1, gather) : rc;
+}
+
+int pt_unmap_locked(struct pt *pt, uint64_t va, uint64_t last, unsigned how,
+		    const struct pt_gather *gather)
 {
 	struct sweep s = {
 		.pt = pt,
 		.gather = gather,
-		.keep_markers = how & PT_KEEP_MARKERS,
+		.keep_guards = how & PT_KEEP_GUARDS,
 		.visits = pt->arena_bytes / PAGE_BYTES,
 	};
-	int rc = cut(pt, va, gather);
+	int rc = pt_cut(pt, va, last, gather);
 
-	if (rc == 0 && pt_canonical(pt->fmt, last + 1))
-		rc = cut(pt, last + 1, gather);
 	if (rc < 0)
 		return rc;
 	sweep_table(&s, pt->root, pt->fmt->levels - 1u, va, last);
 	return s.rc;
 }
 
+void pt_prune(struct pt *pt, uint64_t va, uint64_t last)
+{
+	struct sweep s = {.pt = pt, .only_tables = true, .visits = pt->arena_bytes / PAGE_BYTES};
+
+	sweep_table(&s, pt->root, pt->fmt->levels - 1u, va, last);
+}
+
 int pt_unmap(struct pt *pt, uint64_t va, uint64_t pages, unsigned how,
 	     const struct pt_gather *gather)
 {
-	int rc = inner_range(pt, va, pages);
+	int rc = pt_range_check(pt, va, pages);
 
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&pt->lock);
-	rc = inner_unmap(pt, va, va + pages * PAGE_BYTES - 1, how, gather);
+	rc = pt_unmap_locked(pt, va, va + pages * PAGE_BYTES - 1, how, gather);
 	pthread_mutex_unlock(&pt->lock);
 	return rc;
 }

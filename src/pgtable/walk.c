@@ -15,7 +15,7 @@
 static int walk_pte_table(struct pt_walk *w, uint64_t table, uint64_t va, uint64_t last)
 {
 	const struct pt_walk_ops *ops = w->ops;
-	pt_slot *slot = inner_slot(w->pt, table, va, PT_PTE);
+	pt_slot *slot = pt_slot_at(w->pt, table, va, PT_PTE);
 	uint64_t n = (last - va) / PAGE_BYTES + 1;
 
 	for (; n--; slot++, va += PAGE_BYTES) {
@@ -65,19 +65,19 @@ static int open_entry(struct pt_walk *w, uint64_t va, unsigned level, pt_slot *s
 	if (!e)
 		return ONCE_MORE;
 	if (pt_is_table(f, e)) {
-		if (inner_foreign(w->pt, e, level))
+		if (pt_foreign(w->pt, e, level))
 			return BEHIND;
-		*table = inner_offset(w->pt, e);
-		if (!inner_in_arena(w->pt, *table) || !w->visits)
-			return inner_bad(w->pt, va, level, e);
+		*table = pt_table_offset(w->pt, e);
+		if (!pt_in_arena(w->pt, *table) || !w->visits)
+			return pt_bad(w->pt, va, level, e);
 		w->visits--;
 		return DOWN;
 	}
 	if (!pt_is_leaf(f, e, level))
-		return inner_bad(w->pt, va, level, e);
+		return pt_bad(w->pt, va, level, e);
 	if (!w->ops->split || !wanted_below(w->ops, level))
 		return BEHIND;
-	int rc = inner_split_slot(w->pt, va, slot, level, w->gather);
+	int rc = pt_split_slot(w->pt, va, slot, level, w->gather);
 
 	return rc < 0 ? rc : ONCE_MORE;
 }
@@ -95,11 +95,11 @@ static int walk_entry(struct pt_walk *w, pt_slot *slot, unsigned level, uint64_t
 
 		if (!e && !w->ops->install)
 			return w->ops->hole ? w->ops->hole(w, va, last, level) : 0;
-		if (!e && (rc = inner_link(w->pt, slot, &below)) < 0)
+		if (!e && (rc = pt_link(w->pt, slot, &below)) < 0)
 			return rc;
 		if (!e)
 			return walk_table(w, below, level - 1, va, last);
-		if (inner_foreign(w->pt, e, level))
+		if (pt_foreign(w->pt, e, level))
 			return 0;
 		if ((rc = call(w, va, last, level, slot, e)))
 			return rc;
@@ -120,7 +120,7 @@ static int walk_table(struct pt_walk *w, uint64_t table, unsigned level, uint64_
 {
 	const struct pt_fmt *f = w->pt->fmt;
 	unsigned to = pt_index(f, last, level);
-	pt_slot *slot = inner_slot(w->pt, table, 0, level);
+	pt_slot *slot = pt_slot_at(w->pt, table, 0, level);
 
 	if (level == PT_PTE)
 		return walk_pte_table(w, table, va, last);
@@ -135,8 +135,8 @@ static int walk_table(struct pt_walk *w, uint64_t table, unsigned level, uint64_
 	return 0;
 }
 
-int pt_walk(struct pt *pt, uint64_t va, uint64_t pages, const struct pt_walk_ops *ops,
-	    const struct pt_gather *gather, void *arg)
+int pt_walk_locked(struct pt *pt, uint64_t va, uint64_t last, const struct pt_walk_ops *ops,
+		   const struct pt_gather *gather, void *arg)
 {
 	struct pt_walk walk = {
 		.pt = pt,
@@ -145,14 +145,21 @@ int pt_walk(struct pt *pt, uint64_t va, uint64_t pages, const struct pt_walk_ops
 		.arg = arg,
 		.visits = pt->arena_bytes / PAGE_BYTES,
 	};
+
+	return walk_table(&walk, pt->root, pt->fmt->levels - 1u, va, last);
+}
+
+int pt_walk(struct pt *pt, uint64_t va, uint64_t pages, const struct pt_walk_ops *ops,
+	    const struct pt_gather *gather, void *arg)
+{
 	bool changes = ops->install || ops->split;
-	int rc = inner_range(pt, va, pages);
+	int rc = pt_range_check(pt, va, pages);
 
 	if (rc < 0)
 		return rc;
 	if (changes)
 		pthread_mutex_lock(&pt->lock);
-	rc = walk_table(&walk, pt->root, pt->fmt->levels - 1u, va, va + pages * PAGE_BYTES - 1);
+	rc = pt_walk_locked(pt, va, va + pages * PAGE_BYTES - 1, ops, gather, arg);
 	if (changes)
 		pthread_mutex_unlock(&pt->lock);
 	return rc;
