@@ -4,8 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/cli.h"
-#include "cli/place.h"
+#include "cli/glob.h"
 
 /* ---- over trees ------------------------------------------------------------------------------------ */
 
@@ -47,16 +46,13 @@ static int set_tree(const struct setting *s, const struct place *place, unsigned
 
 static int set_operands(const struct setting *s, char **operands, int count, unsigned flags)
 {
-	int worst = EXIT_FINE;
+	struct matches m;
+	int worst = glob_operands(operands, count, OPERAND_FILES, place_in_pool, &m);
 
-	for (int i = 0; i < count; i++) {
-		struct place place;
-		int rc = place_in_pool(operands[i], &place);
-
-		if (rc == EXIT_FINE)
-			rc = set_tree(s, &place, flags);
-		worst = rc > worst ? rc : worst;
-	}
+	for (size_t i = 0; i < m.count; i++)
+		if (set_tree(s, &m.match[i].place, flags) != EXIT_FINE)
+			worst = EXIT_FAILED;
+	matches_free(&m);
 	return worst;
 }
 
@@ -132,32 +128,28 @@ static bool wanted_times(const void *arg, const struct pf_stat *stat, struct pf_
 	return true;
 }
 
-static int touch_one(const struct options *o, char *operand)
+static int touch_one(const struct options *o, const struct place *place)
 {
 	struct setting s = {wanted_times, o, false};
-	struct place place;
 	struct stat st;
 	pf_file *file;
-	int rc = place_in_pool(operand, &place);
 
-	if (rc != EXIT_FINE)
-		return rc;
-	if (place_stat(&place, true, &st) == -ENOENT) {
+	if (place_stat(place, true, &st) == -ENOENT) {
 		if (o->no_create)
 			return EXIT_FINE;
-		if (pf_open(place.pool, place.path, PF_O_RDWR | PF_O_CREATE,
+		if (pf_open(place->pool, place->path, PF_O_RDWR | PF_O_CREATE,
 			    0666 & ~creation_mask(), &file) < 0)
-			return complain_pf(place.path);
+			return complain_pf(place->path);
 		pf_close(file);
 		if (!o->has_date)
 			return EXIT_FINE;
 	}
-	return set_tree(&s, &place, 0);
+	return set_tree(&s, place, 0);
 }
 
 static int run_touch(const struct options *o, char **operands, int count)
 {
-	return for_operands(o, operands, count, touch_one);
+	return for_operands(o, operands, count, OPERAND_EITHER, touch_one);
 }
 
 const struct command cmd_touch = {"touch",
@@ -296,13 +288,16 @@ static int run_attr(const struct options *o, char **operands, int count)
 	if (count != 2 + verbs[i].words)
 		return complain_usage("%s: %s operands; see 'pinfold attr --help'", operands[0],
 				      count < 2 + verbs[i].words ? "too few" : "too many");
-	rc = place_in_pool(operands[1], &place);
+	rc = glob_one_operand(operands[1], &place);
 	if (rc != EXIT_FINE)
 		return rc;
-	if (pf_open(place.pool, place.path, verbs[i].flags, 0, &file) < 0)
-		return complain_pf(place.path);
-	rc = verbs[i].run(o, file, place.path, operands + 2);
-	pf_close(file);
+	if (pf_open(place.pool, place.path, verbs[i].flags, 0, &file) < 0) {
+		rc = complain_pf(place.path);
+	} else {
+		rc = verbs[i].run(o, file, place.path, operands + 2);
+		pf_close(file);
+	}
+	free(place.path);
 	return rc;
 }
 

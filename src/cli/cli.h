@@ -58,9 +58,6 @@ bool split_operand(char *operand, char **pool, char **path);
 /* who.c: "map", "pin", "longterm", "read"; and a hold as `who --json` shows it. */
 const char *hold_kind(enum pf_hold_kind kind);
 json_t *holder_object(const struct pf_holder *h);
-/* Runs `each` for every operand; the worst exit code. */
-int for_operands(const struct options *o, char **operands, int count,
-		 int (*each)(const struct options *o, char *operand));
 /* A number of bytes with an optional K, M, G or T (powers of 1024). False: it is none, or too large. */
 bool parse_size(const char *text, uint64_t *bytes);
 /* "2026-01-31T12:00:00[.5][Z]", UTC, or "@SECONDS[.5]". False: it is no such time. */

@@ -65,19 +65,6 @@ bool split_operand(char *operand, char **pool, char **path)
 	return true;
 }
 
-int for_operands(const struct options *o, char **operands, int count,
-		 int (*each)(const struct options *o, char *operand))
-{
-	int worst = EXIT_FINE;
-
-	for (int i = 0; i < count; i++) {
-		int rc = each(o, operands[i]);
-
-		worst = rc > worst ? rc : worst;
-	}
-	return worst;
-}
-
 bool parse_size(const char *text, uint64_t *bytes)
 {
 	static const char units[] = "KMGT";

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/copy.h"
+#include "cli/glob.h"
 #include "cli/progress.h"
 
 static int copy(const struct options *o, const struct place *from, const struct place *to);
@@ -304,8 +305,7 @@ static int copy(const struct options *o, const struct place *from, const struct 
 
 static struct sources {
 	const struct options *options;
-	struct place *place;
-	size_t count;
+	struct matches found;
 } sources;
 
 static bool add_up(const struct place *place, struct progress_sum *sum);
@@ -345,8 +345,8 @@ static bool add_up_all(struct progress_sum *sum)
 {
 	bool fine = true;
 
-	for (size_t i = 0; fine && i < sources.count; i++)
-		fine = add_up(&sources.place[i], sum);
+	for (size_t i = 0; fine && i < sources.found.count; i++)
+		fine = add_up(&sources.found.match[i].place, sum);
 	return fine;
 }
 
@@ -386,17 +386,17 @@ static int copy_into(const struct options *o, const struct place *from, const st
 	return rc;
 }
 
-static int copy_operands(const struct options *o, const struct place *to, bool several)
+static int copy_sources(const struct options *o, const struct place *to)
 {
 	bool inside = !o->no_target_directory && place_is_directory(to);
 	int worst = EXIT_FINE;
 
-	if (several && !inside)
+	if (sources.found.count > 1 && !inside)
 		return complain("several files go to a directory, and '%s' is none", to->path);
 	catch_interruptions();
 	progress_begin((enum progress_when)o->progress, add_up_all);
-	for (size_t i = 0; i < sources.count && !copying_ends(); i++) {
-		int rc = (inside ? copy_into : copy_operand)(o, &sources.place[i], to);
+	for (size_t i = 0; i < sources.found.count && !copying_ends(); i++) {
+		int rc = (inside ? copy_into : copy_operand)(o, &sources.found.match[i].place, to);
 
 		worst = rc > worst ? rc : worst;
 	}
@@ -405,41 +405,34 @@ static int copy_operands(const struct options *o, const struct place *to, bool s
 	return copying_ended(worst);
 }
 
-/* All are opened before the first is copied: how much they are is asked while they are being copied. */
-static int open_operands(char **operands, size_t count, const struct place *to)
+/* All are found before the first is copied: how much they are is asked while they are being copied. */
+static int find_sources(char **operands, int count, const struct place *to)
 {
-	int worst = EXIT_FINE;
+	int rc = glob_operands(operands, count, OPERAND_FILES, place_any, &sources.found);
 
-	for (size_t i = 0; i < count; i++) {
-		struct place *from = &sources.place[sources.count];
-		int rc = place_any(operands[i], from);
-
-		if (rc == EXIT_FINE && !from->pool && !to->pool)
-			rc = complain_usage("neither '%s' nor '%s' is POOL:/path", from->path,
-					    to->path);
-		sources.count += rc == EXIT_FINE;
-		worst = rc > worst ? rc : worst;
-	}
-	return worst;
+	for (size_t i = 0; i < sources.found.count && rc == EXIT_FINE && !to->pool; i++)
+		if (!sources.found.match[i].place.pool)
+			rc = complain_usage("neither '%s' nor '%s' is POOL:/path",
+					    sources.found.match[i].place.path, to->path);
+	return rc;
 }
 
 static int run_cp(const struct options *given, char **operands, int count)
 {
 	struct options o = *given;
 	struct place to;
-	int worst = place_any(operands[count - 1], &to), rc;
+	int rc = place_any(operands[count - 1], &to);
 
-	if (worst != EXIT_FINE)
-		return worst;
+	if (rc != EXIT_FINE)
+		return rc;
 	o.recursive |= o.archive;
 	o.preserve |= o.archive;
-	sources = (struct sources){&o, calloc((size_t)count, sizeof *sources.place), 0};
-	if (!sources.place)
-		return complain("no memory");
-	worst = open_operands(operands, (size_t)count - 1, &to);
-	rc = worst == EXIT_USAGE ? worst : copy_operands(&o, &to, count > 2);
-	free(sources.place);
-	return rc > worst ? rc : worst;
+	sources.options = &o;
+	rc = find_sources(operands, count - 1, &to);
+	if (rc == EXIT_FINE)
+		rc = copy_sources(&o, &to);
+	matches_free(&sources.found);
+	return rc;
 }
 
 const struct command cmd_cp = {

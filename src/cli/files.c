@@ -4,8 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
-#include "cli/place.h"
+#include "cli/glob.h"
 
 /* ---- cat ------------------------------------------------------------------------------------------- */
 
@@ -40,29 +39,29 @@ static int cat(pf_file *file, const char *what)
 	return n < 0 ? complain_pf(what) : rc;
 }
 
-/* Opens POOL:/path and runs `use` on it. */
-static int with_file(char *operand, unsigned flags, int (*use)(pf_file *file, const char *name))
+/* Opens the file and runs `use` on it. */
+static int with_file(const struct place *place, unsigned flags,
+		     int (*use)(pf_file *file, const char *name))
 {
-	struct place place;
 	pf_file *file;
-	int rc = place_in_pool(operand, &place);
+	int rc;
 
-	if (rc != EXIT_FINE)
-		return rc;
-	if (pf_open(place.pool, place.path, flags, 0, &file) < 0)
-		return complain_pf(place.path);
-	rc = use(file, place.path);
+	if (pf_open(place->pool, place->path, flags, 0, &file) < 0)
+		return complain_pf(place->path);
+	rc = use(file, place->path);
 	pf_close(file);
 	return rc;
 }
 
 static int run_cat(const struct options *o, char **operands, int count)
 {
-	int rc = EXIT_FINE;
+	struct matches m;
+	int rc = glob_operands(operands, count, OPERAND_FILES, place_in_pool, &m);
 
 	(void)o;
-	for (int i = 0; i < count && rc == EXIT_FINE; i++)
-		rc = with_file(operands[i], PF_O_RDONLY, cat);
+	for (size_t i = 0; i < m.count && rc == EXIT_FINE; i++)
+		rc = with_file(&m.match[i].place, PF_O_RDONLY, cat);
+	matches_free(&m);
 	return rc;
 }
 
@@ -80,6 +79,19 @@ const struct command cmd_cat = {"cat",
 static const struct options *given;
 static uint64_t new_size;
 
+/* The operand has to be one file. */
+static int change_file(char *operand, int (*change)(pf_file *file, const char *name))
+{
+	struct place place;
+	int rc = glob_one_operand(operand, &place);
+
+	if (rc != EXIT_FINE)
+		return rc;
+	rc = with_file(&place, PF_O_RDWR, change);
+	free(place.path);
+	return rc;
+}
+
 static int truncate_file(pf_file *file, const char *name)
 {
 	return pf_truncate(file, new_size, given->policy, (int)given->timeout_ms) < 0
@@ -93,7 +105,7 @@ static int run_truncate(const struct options *o, char **operands, int count)
 	given = o;
 	if (!parse_size(operands[1], &new_size))
 		return complain_usage("'%s' is not a size", operands[1]);
-	return with_file(operands[0], PF_O_RDWR, truncate_file);
+	return change_file(operands[0], truncate_file);
 }
 
 const struct command cmd_truncate =
@@ -125,7 +137,7 @@ static int run_punch(const struct options *o, char **operands, int count)
 {
 	(void)count;
 	given = o;
-	return with_file(operands[0], PF_O_RDWR, punch_file);
+	return change_file(operands[0], punch_file);
 }
 
 const struct command cmd_punch = {

@@ -6,7 +6,7 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
-#include "cli/cli.h"
+#include "cli/glob.h"
 
 struct held {
 	pf_map *map;
@@ -153,29 +153,41 @@ static int hold(pf_file *file, const char *name, const struct options *o)
 	return rc;
 }
 
+static int hold_one(const struct place *pattern, const struct options *o)
+{
+	struct place place;
+	pf_file *file;
+	int rc = glob_one(pattern, &place);
+
+	if (rc != EXIT_FINE)
+		return rc;
+	if (pf_open(place.pool, place.path, PF_O_RDONLY, 0, &file) < 0)
+		rc = complain_pf(place.path);
+	else
+		rc = hold(file, place.path, o);
+	free(place.path);
+	return rc;
+}
+
 static int run_hold(const struct options *o, char **operands, int count)
 {
-	char *path, *name;
-	pf_pool *pool;
-	pf_file *file;
+	struct place pattern;
+	char *path;
 	int rc;
 
 	(void)count;
-	if (!split_operand(operands[0], &path, &name))
+	if (!split_operand(operands[0], &path, &pattern.path))
 		return complain_usage("'%s' is not POOL:/path", operands[0]);
 	if (o->give_back && o->map)
 		return complain_usage("--give-back is for pins: a map is told nothing");
 	if (o->map + o->pin + o->longterm != 1)
 		return complain_usage("one of --map, --pin and --longterm says how to hold");
 	catch_signals();
-	pool = open_pool(path, 0);
-	if (!pool)
+	pattern.pool = open_pool(path, 0);
+	if (!pattern.pool)
 		return EXIT_FAILED;
-	if (pf_open(pool, name, PF_O_RDONLY, 0, &file) < 0)
-		rc = complain_pf(name);
-	else
-		rc = hold(file, name, o);
-	pf_pool_close(pool);
+	rc = hold_one(&pattern, o);
+	pf_pool_close(pattern.pool);
 	return rc;
 }
 

@@ -1,12 +1,12 @@
 /* ls, stat, readlink: what is there. */
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/cli.h"
-#include "cli/place.h"
+#include "cli/glob.h"
 
 static const char *type_name(uint32_t mode)
 {
@@ -93,11 +93,12 @@ const char *mode_letters(uint32_t mode)
 
 /* ---- ls -------------------------------------------------------------------------------------------- */
 
-/* One run of ls: `root` is how many bytes of paths are those of the operand, which names in JSON do not have. */
+/* One run of ls: `root` is how many bytes of paths names in JSON do not have: those of an operand that is the only one, and no pattern. */
 struct listing {
 	const struct options *o;
 	json_t *files;
 	size_t root;
+	bool several; /* operands: directories are shown with their paths */
 	unsigned printed;
 };
 
@@ -178,7 +179,7 @@ static int list_directory(struct listing *l, const struct place *directory)
 	struct names names;
 	int rc = place_names(directory, &names);
 
-	if (l->o->recursive && !l->files)
+	if ((l->o->recursive || l->several) && !l->files)
 		printf("%s%s:\n", l->printed++ ? "\n" : "", printable(directory->path));
 	rc = rc < 0 ? complain_at(directory, rc) : EXIT_FINE;
 	if (list_names(l, directory, &names) != EXIT_FINE)
@@ -188,36 +189,80 @@ static int list_directory(struct listing *l, const struct place *directory)
 }
 
 /* A symbolic link to a directory is followed, if it need not be shown itself. */
-static int list_operand(struct listing *l, const struct place *place)
+static int stat_operand(const struct listing *l, const struct place *place, struct pf_stat *s)
 {
+	if (!l->o->itself && !l->o->long_format &&
+	    pf_stat_path(place->pool, place->path, 0, s) == 0)
+		return 0;
+	return pf_stat_path(place->pool, place->path, PF_O_NOFOLLOW, s);
+}
+
+/* One that is to be listed as a directory, or as what it is itself: the others are passed over. */
+static int list_operand(struct listing *l, const struct match *m, bool directories)
+{
+	const struct place *place = &m->place;
 	size_t n = strlen(place->path);
 	struct pf_stat s;
+	int rc = stat_operand(l, place, &s);
 
-	l->root = n && place->path[n - 1] == '/' ? n : n + 1;
-	if (pf_stat_path(place->pool, place->path,
-			 l->o->itself || l->o->long_format ? PF_O_NOFOLLOW : 0, &s) < 0)
-		return complain_pf(place->path);
-	if (S_ISDIR(s.mode) && !l->o->itself)
+	if (rc < 0)
+		return directories || (m->found && pf_errno(rc) == ENOENT)
+			       ? EXIT_FINE
+			       : complain_pf(place->path);
+	if (directories != (S_ISDIR(s.mode) && !l->o->itself))
+		return EXIT_FINE;
+	if (!l->several && !m->found)
+		l->root = n && place->path[n - 1] == '/' ? n : n + 1;
+	if (directories)
 		return list_directory(l, place);
 	print_entry(l, place, place->path, &s);
+	l->printed++;
 	return EXIT_FINE;
 }
 
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct match *)a)->place.path, ((const struct match *)b)->place.path);
+}
+
+/* First what is no directory, as ls(1) does; what fails has been told by then. */
+static int list_operands(struct listing *l, const struct matches *m)
+{
+	int worst = EXIT_FINE;
+
+	qsort(m->match, m->count, sizeof *m->match, by_path);
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < m->count; i++)
+			if (list_operand(l, &m->match[i], pass) != EXIT_FINE)
+				worst = EXIT_FAILED;
+	return worst;
+}
+
 /* POOL alone is POOL:/ */
-static int run_ls(const struct options *o, char **operands, int count)
+static int place_or_root(char *operand, struct place *place)
 {
 	static char root[] = "/";
-	struct listing l = {.o = o, .files = o->json ? json_array() : NULL};
-	struct place place;
-	int rc = place_any(operands[0], &place), printed;
+	int rc = place_any(operand, place);
 
-	(void)count;
-	if (rc == EXIT_FINE && !place.pool) {
-		place = (struct place){keep_pool(operands[0]), root};
-		rc = place.pool ? EXIT_FINE : EXIT_FAILED;
+	if (rc == EXIT_FINE && !place->pool) {
+		*place = (struct place){keep_pool(operand), root};
+		rc = place->pool ? EXIT_FINE : EXIT_FAILED;
 	}
-	if (rc == EXIT_FINE)
-		rc = list_operand(&l, &place);
+	return rc;
+}
+
+static int run_ls(const struct options *o, char **operands, int count)
+{
+	struct listing l = {.o = o};
+	struct matches m;
+	int rc = glob_operands(operands, count, OPERAND_FILES, place_or_root, &m), printed;
+
+	if (rc != EXIT_FINE)
+		return rc;
+	l.files = o->json ? json_array() : NULL;
+	l.several = m.count > 1;
+	rc = list_operands(&l, &m);
+	matches_free(&m);
 	if (rc != EXIT_FINE && l.files && !json_array_size(l.files)) {
 		json_decref(l.files);
 		return rc;
@@ -227,16 +272,17 @@ static int run_ls(const struct options *o, char **operands, int count)
 	return printed > rc ? printed : rc;
 }
 
-const struct command cmd_ls =
-	{"ls",
-	 "long:l recursive:R all:a directory:d json",
-	 1,
-	 1,
-	 run_ls,
-	 "lists a directory by name\n"
-	 "usage: pinfold ls POOL[:/path] [-l] [-R] [-a] [-d] [--json]\n"
-	 "Directories have a '/' behind their names. --json has all names and, with -R, paths.\n"
-	 "Example: pinfold ls -l /dev/shm/pool:/models"};
+const struct command cmd_ls = {
+	"ls",
+	"long:l recursive:R all:a directory:d json",
+	1,
+	-1,
+	run_ls,
+	"lists directories by name\n"
+	"usage: pinfold ls POOL[:/path]... [-l] [-R] [-a] [-d] [--json]\n"
+	"Directories have a '/' behind their names. --json has all names and, with -R, paths; of several\n"
+	"operands and of patterns whole paths.\n"
+	"Example: pinfold ls -l /dev/shm/pool:/models"};
 
 /* ---- stat ------------------------------------------------------------------------------------------ */
 
@@ -290,35 +336,35 @@ static json_t *stat_json(const char *path, const struct pf_stat *s, const char *
 	return json;
 }
 
-static int stat_one(const struct options *o, char *operand, json_t *files)
+static int stat_one(const struct options *o, const struct place *place, json_t *files)
 {
-	struct place place;
 	struct pf_stat s;
 	char *target;
-	int rc = place_in_pool(operand, &place);
 
-	if (rc != EXIT_FINE)
-		return rc;
-	if (pf_stat_path(place.pool, place.path, o->dereference ? 0 : PF_O_NOFOLLOW, &s) < 0)
-		return complain_pf(place.path);
-	target = target_of(&place, &s);
+	if (pf_stat_path(place->pool, place->path, o->dereference ? 0 : PF_O_NOFOLLOW, &s) < 0)
+		return complain_pf(place->path);
+	target = target_of(place, &s);
 	if (files)
-		json_array_append_new(files, stat_json(place.path, &s, target));
+		json_array_append_new(files, stat_json(place->path, &s, target));
 	else
-		print_stat(place.path, &s, target);
+		print_stat(place->path, &s, target);
 	free(target);
 	return EXIT_FINE;
 }
 
 static int run_stat(const struct options *o, char **operands, int count)
 {
-	json_t *files = o->json ? json_array() : NULL;
-	int worst = EXIT_FINE, rc;
+	struct matches m;
+	json_t *files;
+	int worst = glob_operands(operands, count, OPERAND_FILES, place_in_pool, &m), rc;
 
-	for (int i = 0; i < count; i++) {
-		rc = stat_one(o, operands[i], files);
-		worst = rc > worst ? rc : worst;
-	}
+	if (worst != EXIT_FINE)
+		return worst;
+	files = o->json ? json_array() : NULL;
+	for (size_t i = 0; i < m.count; i++)
+		if (stat_one(o, &m.match[i].place, files) != EXIT_FINE)
+			worst = EXIT_FAILED;
+	matches_free(&m);
 	rc = files ? print_json(json_pack("{s:i, s:o}", "schema", 1, "files", files))
 		   : finish_output();
 	return rc > worst ? rc : worst;
@@ -335,18 +381,14 @@ const struct command cmd_stat = {"stat",
 
 /* ---- readlink -------------------------------------------------------------------------------------- */
 
-static int readlink_one(const struct options *o, char *operand)
+static int readlink_one(const struct options *o, const struct place *place)
 {
-	struct place place;
 	char *target;
-	int rc = place_in_pool(operand, &place), error;
+	int error = place_readlink(place, &target);
 
 	(void)o;
-	if (rc != EXIT_FINE)
-		return rc;
-	error = place_readlink(&place, &target);
 	if (error < 0)
-		return complain_at(&place, error);
+		return complain_at(place, error);
 	puts(target);
 	free(target);
 	return EXIT_FINE;
@@ -354,7 +396,7 @@ static int readlink_one(const struct options *o, char *operand)
 
 static int run_readlink(const struct options *o, char **operands, int count)
 {
-	int worst = for_operands(o, operands, count, readlink_one);
+	int worst = for_operands(o, operands, count, OPERAND_FILES, readlink_one);
 	int rc = finish_output();
 
 	return rc > worst ? rc : worst;

@@ -5,8 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
-#include "cli/place.h"
+#include "cli/glob.h"
 
 typedef int (*name_action)(const struct options *o, const struct place *from,
 			   const struct place *to);
@@ -31,45 +30,42 @@ static int act(const struct options *o, const struct place *from, const struct p
 	return rc;
 }
 
-/* Several go to a directory, one also to a name. `source` makes a place of an operand. */
+/* Several go to a directory, one also to a name. `place_of` makes a place of each operand but the last, which has become `to`. */
 static int for_sources(const struct options *o, char **operands, int count, bool inside,
-		       const struct place *to,
-		       int (*source)(char *operand, const struct place *to, struct place *from),
+		       const struct place *to, int (*place_of)(char *operand, struct place *place),
 		       name_action action)
 {
-	int worst = EXIT_FINE;
+	struct matches m;
+	int worst = glob_operands(operands, count - 1, OPERAND_FILES, place_of, &m);
 
-	if (count > 2 && !inside)
-		return complain("several names go to a directory, and '%s' is none", to->path);
-	for (int i = 0; i < count - 1; i++) {
-		struct place from;
-		int rc = source(operands[i], to, &from);
-
-		if (rc == EXIT_FINE)
-			rc = act(o, &from, to, inside, action);
-		worst = rc > worst ? rc : worst;
-	}
+	if (m.count > 1 && !inside)
+		worst = complain("several names go to a directory, and '%s' is none", to->path);
+	else
+		for (size_t i = 0; i < m.count; i++)
+			if (act(o, &m.match[i].place, to, inside, action) != EXIT_FINE)
+				worst = EXIT_FAILED;
+	matches_free(&m);
 	return worst;
 }
 
-/* ---- mv -------------------------------------------------------------------------------------------- */
-
-static int same_pool(char *operand, const struct place *to, struct place *from)
+/* Names are given within one pool. */
+static int check_same_pool(const struct place *from, const struct place *to)
 {
-	int rc = place_in_pool(operand, from);
-
-	if (rc == EXIT_FINE && from->pool != to->pool)
-		return complain("%s is in another pool than %s: use cp -r and rm -r", from->path,
-				to->path);
-	return rc;
+	if (from->pool == to->pool)
+		return EXIT_FINE;
+	return complain("%s is in another pool than %s: use cp -r and rm -r", from->path, to->path);
 }
+
+/* ---- mv -------------------------------------------------------------------------------------------- */
 
 static int move(const struct options *o, const struct place *from, const struct place *to)
 {
 	unsigned flags = o->no_clobber ? PF_RENAME_NOREPLACE : o->exchange ? PF_RENAME_EXCHANGE : 0;
 	struct stat a, b;
-	int rc;
+	int rc = check_same_pool(from, to);
 
+	if (rc != EXIT_FINE)
+		return rc;
 	if (!o->no_clobber && place_stat(from, false, &a) == 0 && place_stat(to, false, &b) == 0 &&
 	    place_same(from, &a, to, &b))
 		return complain("'%s' and '%s' are the same file", from->path, to->path);
@@ -91,8 +87,8 @@ static int run_mv(const struct options *o, char **operands, int count)
 		return rc;
 	if (o->exchange && (count > 2 || o->no_clobber))
 		return complain_usage("--exchange takes two names, and no --no-clobber");
-	return for_sources(o, operands, count, !itself && place_is_directory(&to), &to, same_pool,
-			   move);
+	return for_sources(o, operands, count, !itself && place_is_directory(&to), &to,
+			   place_in_pool, move);
 }
 
 const struct command cmd_mv = {
@@ -160,8 +156,10 @@ static int replace_hard(const struct place *from, const struct place *to)
 static int link_hard(const struct options *o, const struct place *from, const struct place *to)
 {
 	struct stat a, b;
-	int rc;
+	int rc = check_same_pool(from, to);
 
+	if (rc != EXIT_FINE)
+		return rc;
 	if (place_stat(from, false, &a) == 0 && S_ISDIR(a.st_mode))
 		return complain("%s is a directory; only ln -s links to one", from->path);
 	if (o->force && place_stat(to, false, &b) == 0) {
@@ -173,14 +171,16 @@ static int link_hard(const struct options *o, const struct place *from, const st
 	return rc < 0 ? complain_pf(to->path) : EXIT_FINE;
 }
 
-/* What a symbolic link is to say: any text. As POOL:/path it is the path. */
-static int any_text(char *operand, const struct place *to, struct place *from)
+/* What a symbolic link is to say: any text, which is in no pool. As POOL:/path it is the path; only for a pattern is the pool looked at. */
+static int any_text(char *operand, struct place *text)
 {
 	char *pool;
 
-	*from = (struct place){to->pool, operand};
-	split_operand(operand, &pool, &from->path);
-	return EXIT_FINE;
+	*text = (struct place){.path = operand};
+	if (!split_operand(operand, &pool, &text->path) || !glob_is_pattern(text->path))
+		return EXIT_FINE;
+	text->pool = keep_pool(pool);
+	return text->pool ? EXIT_FINE : EXIT_FAILED;
 }
 
 static int run_ln(const struct options *o, char **operands, int count)
@@ -194,7 +194,7 @@ static int run_ln(const struct options *o, char **operands, int count)
 		return rc;
 	inside = !o->no_target_directory && place_stat(&to, !o->no_dereference, &st) == 0 &&
 		 S_ISDIR(st.st_mode);
-	return for_sources(o, operands, count, inside, &to, o->symbolic ? any_text : same_pool,
+	return for_sources(o, operands, count, inside, &to, o->symbolic ? any_text : place_in_pool,
 			   o->symbolic ? link_symbolic : link_hard);
 }
 

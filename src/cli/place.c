@@ -142,21 +142,19 @@ bool place_is_directory(const struct place *place)
 
 /* ---- entries --------------------------------------------------------------------------------------- */
 
-static int note_name(struct names *names, const char *name)
+int names_take(struct names *names, char *name)
 {
 	size_t n = names->count;
+	char **more = names->name;
 
-	if (!(n & (n - 1))) {
-		char **more = realloc(names->name, (n ? 2 * n : 1) * sizeof *more);
-
-		if (!more)
-			return -ENOMEM;
-		names->name = more;
-	}
-	names->name[n] = strdup(name);
-	if (!names->name[n])
+	if (name && !(n & (n - 1)))
+		more = realloc(names->name, (n ? 2 * n : 1) * sizeof *more);
+	if (!name || !more) {
+		free(name);
 		return -ENOMEM;
-	names->count++;
+	}
+	names->name = more;
+	names->name[names->count++] = name;
 	return 0;
 }
 
@@ -170,7 +168,7 @@ static int names_on_host(const char *path, struct names *names)
 		return -errno;
 	while (rc == 0 && (errno = 0, d = readdir(dir)))
 		if (strcmp(d->d_name, ".") && strcmp(d->d_name, ".."))
-			rc = note_name(names, d->d_name);
+			rc = names_take(names, strdup(d->d_name));
 	if (rc == 0)
 		rc = -errno;
 	closedir(dir);
@@ -185,7 +183,8 @@ static int names_in_pool(const struct place *place, struct names *names)
 
 	if (rc < 0)
 		return -pf_errno(rc);
-	while ((rc = pf_readdir(dir, e.cursor, &e)) > 0 && (rc = note_name(names, e.name)) == 0)
+	while ((rc = pf_readdir(dir, e.cursor, &e)) > 0 &&
+	       (rc = names_take(names, strdup(e.name))) == 0)
 		;
 	if (rc < 0 && rc != -ENOMEM)
 		rc = -pf_errno(rc);
@@ -198,14 +197,19 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+void names_sort(struct names *names)
+{
+	if (names->count)
+		qsort(names->name, names->count, sizeof *names->name, by_name);
+}
+
 int place_names(const struct place *place, struct names *names)
 {
 	int rc;
 
 	*names = (struct names){0};
 	rc = place->pool ? names_in_pool(place, names) : names_on_host(place->path, names);
-	if (names->count)
-		qsort(names->name, names->count, sizeof *names->name, by_name);
+	names_sort(names);
 	return rc;
 }
 
@@ -223,7 +227,7 @@ int place_each(const struct place *directory,
 	struct names names;
 	int worst = EXIT_FINE, error = place_names(directory, &names);
 
-	if (error < 0)
+	if (error < 0 && error != -ENOENT)
 		worst = complain_at(directory, error);
 	for (size_t i = 0; i < names.count; i++) {
 		struct place place;

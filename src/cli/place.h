@@ -47,8 +47,13 @@ struct names {
 /* The entries of a directory but "." and "..", sorted. To be freed in any case. */
 int place_names(const struct place *place, struct names *names);
 void names_free(struct names *names);
+/* `name` is malloced and belongs to `names` now; -ENOMEM also for NULL. */
+int names_take(struct names *names, char *name);
+/* By their bytes. */
+void names_sort(struct names *names);
 
-/* Calls `each` for every entry of a directory, with a path of its own, and goes on when one fails; EXIT_FAILED if one did, or if the directory cannot be read, which is said. */
+/* Calls `each` for every entry of a directory, with a path of its own, and goes on when one fails; EXIT_FAILED if one did, or if the directory cannot be read, which is said.
+ * One that is gone by now has no entries. */
 int place_each(const struct place *directory,
 	       int (*each)(const void *arg, const struct place *place), const void *arg);
 

@@ -4,8 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/cli.h"
-#include "cli/place.h"
+#include "cli/glob.h"
 
 /* ---- mkdir ----------------------------------------------------------------------------------------- */
 
@@ -31,29 +30,26 @@ static int make_parents(const struct place *place)
 	return rc;
 }
 
-static int mkdir_one(const struct options *o, char *operand)
+static int mkdir_one(const struct options *o, const struct place *place)
 {
-	struct place place;
 	uint32_t mode = 0777;
-	int rc = place_in_pool(operand, &place);
+	int rc = o->parents ? make_parents(place) : EXIT_FINE;
 
-	if (rc == EXIT_FINE && o->parents)
-		rc = make_parents(&place);
-	if (rc != EXIT_FINE || (o->parents && place_is_directory(&place)))
+	if (rc != EXIT_FINE || (o->parents && place_is_directory(place)))
 		return rc;
 	if (o->mode)
 		parse_mode(o->mode, 0777 & ~creation_mask(), &mode);
 	else
 		mode &= ~creation_mask();
-	rc = pf_mkdir(place.pool, place.path, mode);
-	if (rc == -PF_EFILEEXISTS && o->parents && place_is_directory(&place))
+	rc = pf_mkdir(place->pool, place->path, mode);
+	if (rc == -PF_EFILEEXISTS && o->parents && place_is_directory(place))
 		return EXIT_FINE;
-	return rc < 0 ? complain_pf(place.path) : EXIT_FINE;
+	return rc < 0 ? complain_pf(place->path) : EXIT_FINE;
 }
 
 static int run_mkdir(const struct options *o, char **operands, int count)
 {
-	return for_operands(o, operands, count, mkdir_one);
+	return for_operands(o, operands, count, OPERAND_NAME, mkdir_one);
 }
 
 const struct command cmd_mkdir = {"mkdir",
@@ -67,20 +63,15 @@ const struct command cmd_mkdir = {"mkdir",
 
 /* ---- rmdir ----------------------------------------------------------------------------------------- */
 
-static int rmdir_one(const struct options *o, char *operand)
+static int rmdir_one(const struct options *o, const struct place *place)
 {
-	struct place place;
-	int rc = place_in_pool(operand, &place);
-
 	(void)o;
-	if (rc != EXIT_FINE)
-		return rc;
-	return pf_rmdir(place.pool, place.path) < 0 ? complain_pf(place.path) : EXIT_FINE;
+	return pf_rmdir(place->pool, place->path) < 0 ? complain_pf(place->path) : EXIT_FINE;
 }
 
 static int run_rmdir(const struct options *o, char **operands, int count)
 {
-	return for_operands(o, operands, count, rmdir_one);
+	return for_operands(o, operands, count, OPERAND_FILES, rmdir_one);
 }
 
 const struct command cmd_rmdir = {"rmdir",
@@ -94,15 +85,15 @@ const struct command cmd_rmdir = {"rmdir",
 
 /* ---- rm -------------------------------------------------------------------------------------------- */
 
-static int remove_tree(const struct options *o, const struct place *place);
+static int remove_tree(const struct options *o, const struct place *place, bool found);
 
 static int remove_entry(const void *options, const struct place *place)
 {
-	return remove_tree(options, place);
+	return remove_tree(options, place, true);
 }
 
-/* A file, or a directory after what is in it. */
-static int remove_tree(const struct options *o, const struct place *place)
+/* A file, or a directory after what is in it. What was found in a directory may be gone by now: others remove things, too. */
+static int remove_tree(const struct options *o, const struct place *place, bool found)
 {
 	int rc = pf_unlink(place->pool, place->path);
 
@@ -113,33 +104,36 @@ static int remove_tree(const struct options *o, const struct place *place)
 			return EXIT_FAILED;
 		rc = pf_rmdir(place->pool, place->path);
 	}
-	if (rc < 0 && o->force && (pf_errno(rc) == ENOENT || pf_errno(rc) == ENOTDIR))
+	if (rc < 0 && (o->force || found) && (pf_errno(rc) == ENOENT || pf_errno(rc) == ENOTDIR))
 		return EXIT_FINE;
 	return rc < 0 ? complain_pf(place->path) : EXIT_FINE;
 }
 
-static int rm_one(const struct options *o, char *operand)
+static int rm_one(const struct options *o, const struct match *m)
 {
-	struct place place;
-	char *name;
-	bool whole;
-	int rc = place_in_pool(operand, &place);
+	char *name = last_component(m->place.path);
+	bool whole = name && !strcmp(name, ".");
 
-	if (rc != EXIT_FINE)
-		return rc;
-	name = last_component(place.path);
-	whole = name && !strcmp(name, ".");
 	free(name);
 	if (whole)
-		return complain("'%s' is not removed: it is the root, '.' or '..'", place.path);
-	return remove_tree(o, &place);
+		return complain("'%s' is not removed: it is the root, '.' or '..'", m->place.path);
+	return remove_tree(o, &m->place, m->found);
 }
 
 static int run_rm(const struct options *o, char **operands, int count)
 {
+	struct matches m;
+	int worst;
+
 	if (!count && !o->force)
 		return complain_usage("too few operands; see 'pinfold rm --help'");
-	return for_operands(o, operands, count, rm_one);
+	worst = glob_operands(operands, count, o->force ? OPERAND_EITHER : OPERAND_FILES,
+			      place_in_pool, &m);
+	for (size_t i = 0; i < m.count; i++)
+		if (rm_one(o, &m.match[i]) != EXIT_FINE)
+			worst = EXIT_FAILED;
+	matches_free(&m);
+	return worst;
 }
 
 const struct command cmd_rm = {
