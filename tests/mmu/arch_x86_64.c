@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "arch.h"
+#include "bits.h"
 #include "stub_x86_64.h"
 #include "stub_x86_64_bytes.h"
 #include "rom_x86_64_bytes.h"
@@ -10,10 +11,11 @@
 #define USER    0x04u
 #define LARGE   0x80u
 
-#define CR0      0x80010033u /* paging, WP, protected mode */
-#define CR4_PAE  0x20u
-#define CR4_LA57 0x1000u
-#define EFER     0x900u /* long mode, NX */
+#define CR0        0x80010033u /* paging, WP, protected mode */
+#define CR4_PAE    0x20u
+#define CR4_LA57   0x1000u
+#define CR4_STRICT 0x300000u /* SMEP, SMAP */
+#define EFER       0x900u    /* long mode, NX */
 
 /* The root entry that the stub borrows: one in the upper half, where nothing is special. */
 #define SLOT 300u
@@ -136,11 +138,17 @@ struct mmu_verdict mmu_x86_verdict(const struct mmu_job *job, const struct mmu_r
 
 const struct mmu_mode mmu_x86_modes[] = {
 	{.name = "x86_64",
+	 .fmt = &pt_x86_64,
+	 .bits = mmu_bits_x86_64,
 	 .control = {CR0, CR4_PAE, EFER},
+	 .strict = {CR0, CR4_PAE | CR4_STRICT, EFER},
 	 .hidden_first = 0xffff800000000000 + ((uint64_t)(SLOT - 256) << 39),
 	 .hidden_last = 0xffff800000000000 + ((uint64_t)(SLOT - 255) << 39) - 1},
 	{.name = "x86_64-la57",
+	 .fmt = &pt_x86_64_la57,
+	 .bits = mmu_bits_x86_64,
 	 .control = {CR0, CR4_PAE | CR4_LA57, EFER},
+	 .strict = {CR0, CR4_PAE | CR4_LA57 | CR4_STRICT, EFER},
 	 .hidden_first = 0xff00000000000000 + ((uint64_t)(SLOT - 256) << 48),
 	 .hidden_last = 0xff00000000000000 + ((uint64_t)(SLOT - 255) << 48) - 1},
 	{.name = NULL},

@@ -23,6 +23,7 @@ const struct mmu_arch mmu_kvm = {
 	.name = "KVM x86_64",
 	.stub = stub_x86_64,
 	.stub_size = stub_x86_64_size,
+	.no_leaf_at = 2,
 	.modes = mmu_x86_modes,
 	.deviations = none,
 	.prepare = mmu_x86_prepare,

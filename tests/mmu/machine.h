@@ -128,13 +128,18 @@ struct mmu_deviation {
 };
 
 struct mmu;
+struct mmu_bits;
 struct pt_fmt;
 
 struct mmu_mode {
 	const char *name; /* "x86_64-la57", NULL ends the list */
 	const struct pt_fmt *fmt;
+	const struct mmu_bits *bits;    /* of the format: bits.h */
 	uint64_t control[MMU_CONTROLS]; /* for the stub alone to understand */
-	/* Addresses that the stub needs for itself: nothing is mapped there, no job is there. In the root table they are whole entries. */
+	uint64_t strict
+		[MMU_CONTROLS]; /* the same for a supervisor kept from pages of users (PT_STRICT); all 0: cannot be */
+	/* Addresses that the stub needs for itself: nothing is mapped there, no job is there. In the root table they are whole entries.
+	 * Both 0: it needs none. */
 	uint64_t hidden_first, hidden_last;
 };
 
@@ -148,6 +153,8 @@ struct mmu_arch {
 	size_t stub_size;
 	const unsigned char *rom; /* of the emulator (-bios), or NULL */
 	size_t rom_size;
+	unsigned
+		no_leaf_at; /* this level and above, though the format has some; 0: it takes what the format has */
 	const struct mmu_mode *modes;
 	const struct mmu_deviation *deviations;
 	/* Before the machine starts: writes what the stub needs at MMU_STUB + 64 KiB. NULL: nothing. */
