@@ -5,12 +5,14 @@
  * what is no table and no block where it is, is invalid, and a translation fault.
  */
 #include "arch.h"
+#include "bits.h"
 #include "stub_aarch64_bytes.h"
 
 /* TCR_EL1: both halves 48 bits, 4 KiB granule, write-back; physical addresses of 48 bits. */
 #define TCR 0x5b5103510u
 #define HA  (1ull << 39) /* hardware sets AF */
 #define HD  (1ull << 40) /* hardware sets dirty, where DBM allows */
+#define PAN (1u << 22)   /* PSTATE: EL1 may not load from and store to pages of EL0 */
 
 enum {
 	FETCH_EL0 = 0x20, /* exception classes */
@@ -93,8 +95,14 @@ static const char *const command[] = {
 };
 
 static const struct mmu_mode modes[] = {
-	{.name = "aarch64", .control = {TCR | HA | HD}},
-	{.name = "aarch64-software-af", .control = {TCR}},
+	{.name = "aarch64",
+	 .bits = mmu_bits_aarch64,
+	 .control = {TCR | HA | HD},
+	 .strict = {TCR | HA | HD, PAN}},
+	{.name = "aarch64-software-af",
+	 .bits = mmu_bits_aarch64,
+	 .control = {TCR},
+	 .strict = {TCR, PAN}},
 	{.name = NULL},
 };
 

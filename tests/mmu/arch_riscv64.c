@@ -3,6 +3,7 @@
  * QEMU sets the accessed and dirty bits itself, so the variant of the architecture in which that is software's work cannot be judged.
  */
 #include "arch.h"
+#include "bits.h"
 #include "stub_riscv64_bytes.h"
 
 #define SV39 (8ull << 60) /* of satp */
@@ -61,9 +62,9 @@ static const char *const command[] = {
 };
 
 static const struct mmu_mode modes[] = {
-	{.name = "sv39", .control = {SV39}},
-	{.name = "sv48", .control = {SV48}},
-	{.name = "sv57", .control = {SV57}},
+	{.name = "sv39", .bits = mmu_bits_riscv64, .control = {SV39, SUM}, .strict = {SV39}},
+	{.name = "sv48", .bits = mmu_bits_riscv64, .control = {SV48, SUM}, .strict = {SV48}},
+	{.name = "sv57", .bits = mmu_bits_riscv64, .control = {SV57, SUM}, .strict = {SV57}},
 	{.name = NULL},
 };
 
