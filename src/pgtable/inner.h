@@ -74,6 +74,11 @@ int pt_cut(struct pt *pt, uint64_t va, uint64_t last, const struct pt_gather *ga
 void pt_prune(struct pt *pt, uint64_t va, uint64_t last);
 /* Nothing is mapped in the range, no marker is in it: 0; or what pt_map() says then. */
 int pt_empty(const struct pt *pt, uint64_t va, uint64_t last);
+/* A leaf at `level` may map pages from pfn on at va. */
+bool pt_leaf_fits(const struct pt *pt, uint64_t va, uint64_t pfn, unsigned level);
+/* Changes what the leaf at a slot says; *before is what it was. False: it says that already. */
+bool pt_change_slot(struct pt *pt, pt_slot *slot, unsigned level, unsigned clear, unsigned set,
+		    pt_entry *before);
 /* Who looks only where tables are young shall look at va. */
 void pt_touch(struct pt *pt, uint64_t va);
 /* pt_walk() with the lock held. */

@@ -89,3 +89,20 @@ bool pt_leaf_same(const struct pt *pt, const struct pt_leaf *leaf)
 		return false;
 	return !((changed & f->address)) && upper_same(pt, leaf);
 }
+
+int pt_folio_walk_start(struct pt *pt, uint64_t va, unsigned how, struct pt_leaf *leaf)
+{
+	pthread_mutex_lock(&pt->lock);
+	int rc = pt_lookup(pt, va, leaf);
+
+	if (rc == 1 && !(how & PT_WALK_SPECIAL) && (leaf->entry & pt->fmt->special))
+		rc = 0;
+	if (rc != 1)
+		pthread_mutex_unlock(&pt->lock);
+	return rc;
+}
+
+void pt_folio_walk_end(struct pt *pt)
+{
+	pthread_mutex_unlock(&pt->lock);
+}

@@ -59,7 +59,7 @@ int pt_empty(const struct pt *pt, uint64_t va, uint64_t last)
 
 /* ---- filling ---- */
 
-static bool leaf_fits(const struct pt *pt, uint64_t va, uint64_t pfn, unsigned level)
+bool pt_leaf_fits(const struct pt *pt, uint64_t va, uint64_t pfn, unsigned level)
 {
 	uint64_t address = pt->media_base + pfn * PAGE_BYTES;
 
@@ -73,7 +73,7 @@ static unsigned largest_leaf(const struct pt *pt, uint64_t va, uint64_t pfn, uin
 {
 	unsigned level = MIN(max_level, MIN(pt->fmt->top_leaf, PT_PUD));
 
-	while (level && (pages < pt_pages(pt->fmt, level) || !leaf_fits(pt, va, pfn, level)))
+	while (level && (pages < pt_pages(pt->fmt, level) || !pt_leaf_fits(pt, va, pfn, level)))
 		level--;
 	return level;
 }
@@ -154,7 +154,7 @@ int pt_insert(struct pt *pt, uint64_t va, unsigned level, uint64_t pfn, unsigned
 	pages = pt_pages(pt->fmt, level);
 	if ((rc = pt_range_check(pt, va, pages)) < 0 || (rc = check_pages(pt, pfn, pages)) < 0)
 		return rc;
-	if (!leaf_fits(pt, va, pfn, level))
+	if (!pt_leaf_fits(pt, va, pfn, level))
 		return err(PF_EPTLEAF, "level %u, address %#lx, page %lu", level, (unsigned long)va,
 			   (unsigned long)pfn);
 	pthread_mutex_lock(&pt->lock);

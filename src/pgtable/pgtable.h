@@ -29,6 +29,7 @@
 
 #include <pthread.h>
 
+#include "base/check.h"
 #include "pgtable/fmt.h"
 
 /* What the caller gives to who changes a tree. Functions return 0 or a negative error. */
@@ -111,6 +112,12 @@ int pt_lookup(const struct pt *pt, uint64_t va, struct pt_leaf *leaf);
 /* Both entries are what they were, but for the bits that hardware sets. */
 bool pt_leaf_same(const struct pt *pt, const struct pt_leaf *leaf);
 
+/* The same, for who needs it to stay: as pt_lookup(), but 1 leaves the tree locked until pt_folio_walk_end(), so that the leaf stays what it
+ * is. Leaves that permit nothing are found; special ones, which are of no folio, only with PT_WALK_SPECIAL. Waits for who changes the tree. */
+#define PT_WALK_SPECIAL 0x1u
+int pt_folio_walk_start(struct pt *pt, uint64_t va, unsigned how, struct pt_leaf *leaf);
+void pt_folio_walk_end(struct pt *pt);
+
 /* ---- mapping (map.c) ---- */
 
 /* Maps `pages` pages from va on to those from pfn on, with the largest leaves up to `max_level` that the alignment of both
@@ -132,12 +139,90 @@ int pt_insert(struct pt *pt, uint64_t va, unsigned level, uint64_t pfn, unsigned
 int pt_unmap(struct pt *pt, uint64_t va, uint64_t pages, unsigned how,
 	     const struct pt_gather *gather);
 
-/* ---- splitting (split.c) ---- */
+/* ---- splitting and collapsing (split.c) ---- */
 
 /* Makes leaves of at most `level` out of the one that maps va, if that is larger; they map the same pages with the same
  * flags. A reader finds the old leaf or the new ones, at any moment. `gather` may be NULL.
  * Errors: -PF_ERANGE, those of alloc() and of gather->split(), -PF_EPAGETABLE. */
 int pt_split(struct pt *pt, uint64_t va, unsigned level, const struct pt_gather *gather);
+/* Makes one leaf at `level` > 0 of the table there that maps va, if each of its entries is a leaf, they map one run of pages that such a
+ * leaf can map (fits()), and say the same but for PT_YOUNG and PT_DIRTY, of which the new leaf has all. What is special or write-protected to be
+ * tracked stays. A reader finds the old leaves or the new one. A CPU that runs on the tree, and may know the old table still, is flushed before: what it
+ * sets in that afterwards is lost. `gather` may be NULL.
+ * Errors: -PF_EPTLEAF (it cannot be one leaf, or is one), -PF_ERANGE, -PF_EPAGETABLE. */
+int pt_collapse(struct pt *pt, uint64_t va, unsigned level, const struct pt_gather *gather);
+
+/* ---- changing what leaves say (change.c) ---- */
+
+struct pt_change {
+	unsigned clear, set; /* flags: first those go, then these come */
+	unsigned only;       /* leaves that have one of these; 0: all */
+	bool whole;          /* a leaf that the range cuts is changed, not split */
+	/* Told of each leaf that changed, as it was before; may be NULL. */
+	void (*each)(void *arg, uint64_t va, unsigned level, pt_entry before);
+	void *arg;
+};
+
+/* Changes the flags of all leaves in a range. Markers stay. Where PT_UFFD_WP is set, PT_WRITE is not, whatever is asked for. `gather`, which may be
+ * NULL, is told of splits. Returns how many leaves changed.
+ * Errors: -PF_EPTCAN (the format has no bit for one of the flags), -PF_ERANGE; those of alloc() and of gather->split(): nothing has changed;
+ * -PF_EPAGETABLE. */
+long pt_change(struct pt *pt, uint64_t va, uint64_t pages, const struct pt_change *change,
+	       const struct pt_gather *gather);
+
+/* PT_PERMISSIONS become `permissions`; 0: the leaves stay, and permit nothing. */
+long pt_protect(struct pt *pt, uint64_t va, uint64_t pages, unsigned permissions,
+		const struct pt_gather *gather);
+/* Stores are to be learned of: PT_WRITE is taken away, PT_UFFD_WP set. The reverse, with PT_WRITE given if `write`. */
+long pt_write_protect(struct pt *pt, uint64_t va, uint64_t pages, const struct pt_gather *gather);
+long pt_write_unprotect(struct pt *pt, uint64_t va, uint64_t pages, bool write,
+			const struct pt_gather *gather);
+/* Soft-dirty goes, and PT_WRITE with it, so that the next store faults and who serves it sets both again. */
+long pt_clear_soft_dirty(struct pt *pt, uint64_t va, uint64_t pages);
+/* Tells `each` of the dirty leaves that have pages in the range, and makes them clean. */
+long pt_collect_dirty(struct pt *pt, uint64_t va, uint64_t pages,
+		      void (*each)(void *arg, uint64_t va, unsigned level, pt_entry before),
+		      void *arg);
+/* The same for those that were accessed. Tables that were not are skipped, where the format has that; tables that are in the range whole are cleared, too. */
+long pt_clear_young(struct pt *pt, uint64_t va, uint64_t pages,
+		    void (*each)(void *arg, uint64_t va, unsigned level, pt_entry before),
+		    void *arg);
+
+/* ---- markers (guard.c) ---- */
+
+/* Makes each page of the range a guard. What is mapped there goes first: zap() is called, without the lock, and unmaps the pages from va on, with PT_KEEP_GUARDS, from
+ * the tree and from wherever else they are mapped; when others populate the range again and again, a few times. Guards made until an error stay.
+ * Errors: -PF_EAGAIN (somebody was always faster: start again), those of zap(), -PF_ERANGE, those of alloc(). */
+int pt_guard_install(struct pt *pt, uint64_t va, uint64_t pages,
+		     int (*zap)(void *arg, uint64_t va, uint64_t pages), void *arg);
+/* Guards in the range go; nothing else changes. */
+int pt_guard_remove(struct pt *pt, uint64_t va, uint64_t pages);
+/* The page at va, which is not mapped, is lost: who touches it is told so. A guard there stays a guard.
+ * Errors: -PF_EMAPPED, -PF_ERANGE, those of alloc(). */
+int pt_poison(struct pt *pt, uint64_t va);
+
+/* ---- moving and copying (move.c) ---- */
+
+/* Moves what is at `from`, leaves and markers, to the same number of pages at `to`, where nothing is. Leaves for which `to` is not aligned
+ * are split; whole tables move as they are. A reader may find a page at neither place meanwhile. All or nothing.
+ * Errors: -PF_ERANGE (also if the ranges overlap), -PF_EMAPPED, -PF_EGUARDED, -PF_EPOISONED, those of alloc() and of gather->split(), -PF_EPAGETABLE. */
+int pt_move(struct pt *pt, uint64_t from, uint64_t to, uint64_t pages,
+	    const struct pt_gather *gather);
+
+/* For private memory: what is writable becomes read-only in both trees. Without it, the copies are clean. */
+#define PT_COPY_PRIVATE 0x1u
+
+/* Copies leaves and markers of a range to the same addresses of another tree, which has the same format and bases, and nothing there. Copies are not young. `gather` is told
+ * of each before it is made, and of splits, which are in `from`. All or nothing, but for splits, and for what became read-only.
+ * Errors: as pt_move(), those of gather->copy(). */
+int pt_copy(struct pt *to, struct pt *from, uint64_t va, uint64_t pages, unsigned how,
+	    const struct pt_gather *gather);
+
+/* ---- checking (check.c) ---- */
+
+/* Reports all that is not as these functions leave it: entries that are bad, tables outside the arena, twice in the tree, or
+ * empty, leaves whose pages are past the end, not aligned, or do not fit, wrong bits; and a wrong number of tables. Takes the lock. -ENOMEM. */
+int pt_check(struct pt *pt, struct report *report);
 
 /* ---- walking (walk.c) ---- */
 

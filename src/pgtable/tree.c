@@ -92,14 +92,14 @@ int pt_seek(struct pt *pt, uint64_t va, bool make, unsigned *level, pt_slot **sl
 
 	for (;; at--) {
 		*slot = pt_slot_at(pt, table, va, at);
-		if (at == *level)
-			return 0;
 		pt_entry e = load_acquire(*slot);
 		int rc;
 
 		if (pt_foreign(pt, e, at))
-			return err(PF_EMAPPED, "address %#lx is somebody else's table",
+			return err(PF_EMAPPED, "address %#lx is in somebody else's table",
 				   (unsigned long)va);
+		if (at == *level)
+			return 0;
 		if (!e && make) {
 			if ((rc = pt_link(pt, *slot, &table)) < 0)
 				return rc;

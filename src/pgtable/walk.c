@@ -160,6 +160,9 @@ int pt_walk(struct pt *pt, uint64_t va, uint64_t pages, const struct pt_walk_ops
 	if (changes)
 		pthread_mutex_lock(&pt->lock);
 	rc = pt_walk_locked(pt, va, va + pages * PAGE_BYTES - 1, ops, gather, arg);
+	/* Tables in which nothing was installed. */
+	if (ops->install)
+		pt_prune(pt, va, va + pages * PAGE_BYTES - 1);
 	if (changes)
 		pthread_mutex_unlock(&pt->lock);
 	return rc;
