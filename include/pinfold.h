@@ -72,8 +72,8 @@ extern "C" {
 	  "'pinfold recover --force' the copy")                                                            \
 	X(PF_EBUILDING, EBUSY, "another process is opening the pool and has not finished")                 \
 	X(PF_ERUNDIR, EACCES,                                                                              \
-	  "the runtime directory cannot be used: not a directory, or others "                              \
-	  "may write to it")                                                                               \
+	  "the runtime directory (PINFOLD_RUNTIME_DIR) cannot be used: not a directory, not yours, or "    \
+	  "others may write to it")                                                                        \
 	X(PF_ERUNSPACE, ENOSPC,                                                                            \
 	  "no space for the runtime in its directory; enlarge that tmpfs or set "                          \
 	  "PINFOLD_RUNTIME_DIR to a larger one")                                                           \

@@ -24,7 +24,7 @@ for path in d d/f; do
 	says '^user.two=two words$'
 done
 expect 1 attr get "$p:/d/f" user.three
-complains 'No data'
+complains 'has no attribute user.three'
 expect 1 attr set "$p:/d/f" trusted.one 1
 expect 1 attr set "$p:/d/f" user.large "$(head -c 5000 /dev/zero | tr '\0' x)"
 expect 1 attr list "$p:/nothing"

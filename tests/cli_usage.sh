@@ -12,19 +12,31 @@ commands=$(sed -n 's/^  \([a-z][a-z]*\)  *[a-z].*/\1/p' "$dir/out" | grep -v pin
 for command in $commands; do
 	expect 0 "$command" --help
 	says "^usage: pinfold $command"
-	says "^Example: pinfold $command"
+	says "^Example: .*pinfold $command "
 	if [ "$command" != bench ]; then # which has none that it needs
 		expect 2 "$command"
 		complains "^pinfold: $command: too few operands"
+		complains "^usage: pinfold $command "
 	fi
 	expect 2 "$command" --nonsense x
 	complains "^pinfold: $command: '--nonsense' is not an option"
+	complains "^usage: pinfold $command "
+	complains "^'pinfold $command --help' says more$"
+	pinfold "$command" --help >"$dir/help"
+	expect 0 help "$command"
+	same "$dir/out" "$dir/help"
 done
 expect 0 --version
 says '^pinfold [0-9]+\.[0-9]+\.[0-9]+$'
 expect 2
+says '^usage: pinfold COMMAND'
 expect 2 frobnicate
-complains "^pinfold: no command 'frobnicate'"
+complains "^pinfold: no command 'frobnicate'; 'pinfold --help' has them"
+for typed in mkf mkfss mfks hodl whom fsk sl; do
+	expect 2 $typed
+	complains "^pinfold: no command '$typed'; is it '(mkfs|hold|who|fsck|ls)'?"
+done
+expect 2 help nothing
 
 # mkfs, and what is no size
 expect 2 mkfs "$p"
@@ -100,7 +112,7 @@ says '^/-x$'
 
 # what is not there, or no pool
 expect 1 cat "$p:/nothing"
-complains '^pinfold: cat: /nothing: no such file or directory in the pool$'
+complains '^pinfold: cat: /nothing: no such file or directory in the pool; .pinfold ls .*/p:/. lists what is there$'
 expect 1 info "$dir/nothing"
 complains 'No such file'
 expect 1 info "$dir/-x"

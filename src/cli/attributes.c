@@ -182,14 +182,31 @@ static char *fetch(pf_file *file, const char *name, size_t *size)
 	return bytes;
 }
 
+static int complain_attr(const char *path, const char *name)
+{
+	if (strncmp(name, "user.", 5) && strncmp(name, "security.", 9))
+		return complain(
+			"%s: %s is no name for an attribute: one begins with 'user.' or 'security.'",
+			path, name);
+	return strstr(pf_message(), strerror(ENODATA))
+		       ? complain("%s has no attribute %s; 'pinfold attr list' has all", path, name)
+		       : complain_pf(path);
+}
+
 static int attr_get(const struct options *o, pf_file *file, const char *path, char **words)
 {
 	size_t size;
 	char *value = fetch(file, words[0], &size);
 
-	(void)o;
 	if (!value)
-		return complain_pf(path);
+		return complain_attr(path, words[0]);
+	if (o->json) {
+		json_t *text = json_text(value);
+
+		free(value);
+		return print_json(json_pack("{s:i, s:o, s:o}", "schema", 1, "name",
+					    json_text(words[0]), "value", text));
+	}
 	fwrite(value, 1, size, stdout);
 	free(value);
 	return finish_output();
@@ -198,14 +215,15 @@ static int attr_get(const struct options *o, pf_file *file, const char *path, ch
 static int attr_set(const struct options *o, pf_file *file, const char *path, char **words)
 {
 	(void)o;
-	return pf_setxattr(file, words[0], words[1], strlen(words[1]), 0) < 0 ? complain_pf(path)
-									      : EXIT_FINE;
+	return pf_setxattr(file, words[0], words[1], strlen(words[1]), 0) < 0
+		       ? complain_attr(path, words[0])
+		       : EXIT_FINE;
 }
 
 static int attr_remove(const struct options *o, pf_file *file, const char *path, char **words)
 {
 	(void)o;
-	return pf_removexattr(file, words[0]) < 0 ? complain_pf(path) : EXIT_FINE;
+	return pf_removexattr(file, words[0]) < 0 ? complain_attr(path, words[0]) : EXIT_FINE;
 }
 
 static int attr_list(const struct options *o, pf_file *file, const char *path, char **words)
@@ -309,7 +327,7 @@ const struct command cmd_attr = {
 	run_attr,
 	"extended attributes, and the flags immutable and append\n"
 	"usage: pinfold attr list POOL:/path [--json]\n"
-	"       pinfold attr get POOL:/path NAME\n"
+	"       pinfold attr get POOL:/path NAME [--json]\n"
 	"       pinfold attr set POOL:/path NAME VALUE\n"
 	"       pinfold attr remove POOL:/path NAME\n"
 	"       pinfold attr flag POOL:/path immutable|append\n"

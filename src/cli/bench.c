@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -30,6 +31,16 @@ static bool find_helper(char *path, size_t size)
 	return false;
 }
 
+static int access_directory(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -1;
+	errno = ENOTDIR;
+	return S_ISDIR(st.st_mode) ? 0 : -1;
+}
+
 static int run_bench(const struct options *o, char **operands, int count)
 {
 	char path[PATH_MAX + 64];
@@ -37,6 +48,9 @@ static int run_bench(const struct options *o, char **operands, int count)
 	char *arguments[3 + OPERANDS + 1] = {name};
 	int n = 1;
 
+	if (count && access_directory(operands[0]) < 0)
+		return complain("%s: %s; the first operand is the directory for pools, as /dev/shm",
+				operands[0], strerror(errno));
 	if (!find_helper(path, sizeof path))
 		return complain(
 			"the program that measures is not installed; it comes with 'make install', "
@@ -61,4 +75,4 @@ const struct command cmd_bench = {
 	"usage: pinfold bench [DIRECTORY [SUBJECT...]] [--json]\n"
 	"Makes pools in DIRECTORY (/dev/shm), and removes them. It and /dev/shm need 3 GiB of room, and the whole takes some minutes.\n"
 	"Subjects: tree (names), files, lookup, rebuild, holds, attach, memory; all, if none is said.\n"
-	"Example: pinfold bench /dev/shm files holds"};
+	"Example: pinfold bench /dev/shm attach"};

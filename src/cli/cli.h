@@ -50,7 +50,15 @@ const char *command_name(void);
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The library's last message, after a call that failed. */
 int complain_pf(const char *what);
+/* The same when a pool could not be opened, or made. */
+int complain_open(const char *path);
+int complain_mkfs(const char *path);
 int complain_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* There are too few operands, or too many: says how the command is used. */
+int refuse_operands(char **operands, int count);
+/* It is not POOL:/path. */
+int complain_operand(const char *operand);
 
 /* "POOL:/path" is taken apart at its first ":/" : *pool and *path ("/path") point into `operand`, which is changed. False: an ordinary
  * path. One that has ":/" in it is written with "./" in front and its colon after a slash: "./a:/b". */

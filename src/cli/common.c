@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/hint.h"
 #include "cli/progress.h"
 
 static void begin_message(void)
@@ -36,11 +37,58 @@ int complain(const char *format, ...)
 	return EXIT_FAILED;
 }
 
+/* The pool that open_pool() opened, while it is the only one. */
+static struct {
+	pf_pool *pool;
+	const char *path;
+	unsigned count;
+} opened;
+
+static bool says(const char *said, int code)
+{
+	return strstr(said, pf_strerror(code)) != NULL;
+}
+
+/* The message is kept from what the hint does. */
+static int complain_hint(const char *what, const char *(*hint)(const char *what))
+{
+	char said[512];
+
+	snprintf(said, sizeof said, "%s", pf_message());
+	if (strstr(said, what))
+		return complain("%s%s", said, hint ? hint(what) : "");
+	return complain("%s: %s%s", what, said, hint ? hint(what) : "");
+}
+
+static const char *hint_opened(const char *path)
+{
+	return hint_missing(opened.pool, opened.path, path);
+}
+
 int complain_pf(const char *what)
 {
-	if (strstr(pf_message(), what))
-		return complain("%s", pf_message());
-	return complain("%s: %s", what, pf_message());
+	bool missing = *what == '/' && opened.count == 1 && says(pf_message(), PF_ENOFILE);
+
+	return complain_hint(what, missing ? hint_opened : NULL);
+}
+
+int complain_open(const char *path)
+{
+	return complain_hint(path, hint_pool);
+}
+
+int complain_operand(const char *operand)
+{
+	return complain_usage("'%s' is not POOL:/path%s", operand, hint_operand(operand));
+}
+
+int complain_mkfs(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return complain("%s is a directory; a pool is one file, as %s/pool", path, path);
+	return complain_hint(path, hint_new_pool);
 }
 
 int complain_usage(const char *format, ...)
@@ -205,9 +253,12 @@ pf_pool *open_pool(const char *path, unsigned flags)
 	if (o.told)
 		fputc('\n', stderr);
 	if (rc < 0) {
-		complain_pf(path);
+		complain_open(path);
 		return NULL;
 	}
+	opened.pool = pool;
+	opened.path = path;
+	opened.count++;
 	return pool;
 }
 

@@ -10,6 +10,7 @@
 
 #include "cli/copy.h"
 #include "cli/glob.h"
+#include "cli/hint.h"
 #include "cli/progress.h"
 
 static int copy(const struct options *o, const struct place *from, const struct place *to);
@@ -412,8 +413,9 @@ static int find_sources(char **operands, int count, const struct place *to)
 
 	for (size_t i = 0; i < sources.found.count && rc == EXIT_FINE && !to->pool; i++)
 		if (!sources.found.match[i].place.pool)
-			rc = complain_usage("neither '%s' nor '%s' is POOL:/path",
-					    sources.found.match[i].place.path, to->path);
+			rc = complain_usage("neither '%s' nor '%s' is POOL:/path%s",
+					    sources.found.match[i].place.path, to->path,
+					    hint_operand(to->path));
 	return rc;
 }
 

@@ -33,7 +33,7 @@ static int evict(pf_pool *pool, const struct options *o)
 
 	if (left < 0) {
 		json_decref(kept.holds);
-		return complain_pf("evict");
+		return complain("%s", pf_message());
 	}
 	if (o->json) {
 		rc = print_json(json_pack("{s:i, s:I, s:I, s:o}", "schema", 1, "pid",
@@ -75,4 +75,4 @@ const struct command cmd_evict = {
 	"usage: pinfold evict POOL --pid PID [--timeout MILLISECONDS] [--json]\n"
 	"Pins that asked for notices get one; nothing is taken away. Waits until the process holds nothing, at most 5 seconds or as\n"
 	"--timeout says, then lists what it still holds and ends with 1.\n"
-	"Example: pinfold evict /dev/shm/pool --pid 4711"};
+	"Example: pinfold hold /dev/shm/pool:/model.bin --pin --give-back & sleep 1; pinfold evict /dev/shm/pool --pid $!"};

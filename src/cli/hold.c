@@ -108,7 +108,21 @@ static int compare(const struct held *h, const unsigned char *was, uint64_t offs
 
 /* ---- holding --------------------------------------------------------------------------------------- */
 
-static int wait_until_over(const struct held *h, const struct options *o, uint64_t length)
+static int tell_held(const char *name, const struct options *o, uint64_t length)
+{
+	enum pf_hold_kind kind = o->map ? PF_HOLD_MAP : o->pin ? PF_HOLD_PIN : PF_HOLD_LONGTERM;
+
+	if (o->json)
+		return print_json(json_pack("{s:i, s:i, s:s, s:o, s:I, s:I}", "schema", 1, "pid",
+					    (int)getpid(), "kind", hold_kind(kind), "path",
+					    json_text(name), "offset", (json_int_t)o->offset,
+					    "length", (json_int_t)length));
+	puts("held");
+	return finish_output();
+}
+
+static int wait_until_over(const struct held *h, const char *name, const struct options *o,
+			   uint64_t length)
 {
 	double end = o->seconds < 0 ? 1e300 : seconds_now() + o->seconds;
 	eventfd_t wanted;
@@ -117,15 +131,15 @@ static int wait_until_over(const struct held *h, const struct options *o, uint64
 				   : EXIT_FINE;
 
 	if (rc == EXIT_FINE) {
-		puts("held");
-		rc = finish_output();
+		rc = tell_held(name, o, length);
 	}
 	while (rc == EXIT_FINE && !stop && seconds_now() < end) {
 		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
 		if (was)
 			rc = compare(h, was, o->offset);
 		if (notice >= 0 && eventfd_read(notice, &wanted) == 0) {
-			puts("wanted: given back");
+			if (!o->json)
+				puts("wanted: given back");
 			stop = 1;
 		}
 	}
@@ -148,7 +162,7 @@ static int hold(pf_file *file, const char *name, const struct options *o)
 	rc = rc < 0 ? complain_pf(name) : EXIT_FINE;
 	pf_close(file);
 	if (rc == EXIT_FINE)
-		rc = wait_until_over(&h, o, length);
+		rc = wait_until_over(&h, name, o, length);
 	give_back(&h);
 	return rc;
 }
@@ -177,7 +191,7 @@ static int run_hold(const struct options *o, char **operands, int count)
 
 	(void)count;
 	if (!split_operand(operands[0], &path, &pattern.path))
-		return complain_usage("'%s' is not POOL:/path", operands[0]);
+		return complain_operand(operands[0]);
 	if (o->give_back && o->map)
 		return complain_usage("--give-back is for pins: a map is told nothing");
 	if (o->map + o->pin + o->longterm != 1)
@@ -193,12 +207,12 @@ static int run_hold(const struct options *o, char **operands, int count)
 
 const struct command cmd_hold = {
 	"hold",
-	"map pin longterm offset length for verify give-back",
+	"map pin longterm offset length for verify give-back json",
 	1,
 	1,
 	run_hold,
 	"maps or pins a file and keeps it, to try things out\n"
-	"usage: pinfold hold POOL:/path --map|--pin|--longterm [--offset N] [--length N] [--for SECONDS] [--verify] [--give-back]\n"
+	"usage: pinfold hold POOL:/path --map|--pin|--longterm [--offset N] [--length N] [--for SECONDS] [--verify] [--give-back] [--json]\n"
 	"Prints 'held' once it holds. --verify fails if a held byte changes; for files that nobody writes in place.\n"
 	"--give-back ends it when somebody waits for the pages or asks for them ('pinfold evict').\n"
 	"Example: pinfold hold /dev/shm/pool:/model.bin --longterm --verify & pinfold who /dev/shm/pool"};

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/hint.h"
 #include "cli/pinned.h"
 #include "cli/progress.h"
 
@@ -140,8 +141,8 @@ static const struct {
 } all_options[] = {
 	FLAG("help", json, "this text"),
 	FLAG("json", json, "one JSON document instead of a table"),
-	VALUE("size", set_size, "SIZE of the pool: bytes, or with K, M, G, T"),
-	VALUE("inodes", set_inodes, "how many files at most"),
+	VALUE("size", set_size, "SIZE of the pool: a number of bytes, or with K, M, G, T, as 1G"),
+	VALUE("inodes", set_inodes, "how many files at most, 1 or more"),
 	FLAG("sparse", sparse, "do not reserve the memory now; a store may then fail with SIGBUS"),
 	VALUE("durability", set_durability,
 	      "volatile: accept a disk file, of which nothing is promised after a power cut"),
@@ -212,10 +213,12 @@ static int help(void)
 		       commands[i]->help);
 	puts("\n"
 	     "What is in a pool is written POOL:/path, as in /dev/shm/pool:/models/a.bin.\n"
-	     "Exit codes: 0 fine, 1 it failed, 2 wrong usage.\n"
+	     "\n"
+	     "Exit codes: 0 fine; 1 it failed, and standard error says what and why; 2 wrong usage. Also 1: fsck of a pool that is\n"
+	     "not clean, evict when something is still held, hold --verify when a held byte changed.\n"
 	     "\n"
 	     "Example:\n"
-	     "  pinfold mkfs /dev/shm/pool --size 1G && pinfold cp model.bin /dev/shm/pool:/");
+	     "  pinfold mkfs /dev/shm/pool --size 256M && pinfold cp model.bin /dev/shm/pool:/");
 	return finish_output();
 }
 
@@ -294,13 +297,38 @@ static int command_help(const struct choice *c)
 	return finish_output();
 }
 
+/* The command's usage, to standard error, behind a message. */
+static int show_usage(void)
+{
+	for (const char *line = strchr(current->help, '\n'); line; line = strchr(line, '\n')) {
+		line++;
+		if (strncmp(line, "usage: ", 7) && strncmp(line, "       ", 7))
+			break;
+		fprintf(stderr, "%.*s\n", (int)strcspn(line, "\n"), line);
+	}
+	fprintf(stderr, "'pinfold %s --help' says more\n", current->name);
+	return EXIT_USAGE;
+}
+
 static int refuse_option(char **argv)
 {
 	char letter[] = {'-', (char)optopt, 0};
 
-	return complain_usage("'%s' is not an option of it; see 'pinfold %s --help'",
-			      optopt > 0 && optopt < 128 ? letter : argv[optind - 1],
-			      current->name);
+	complain_usage("'%s' is not an option of it",
+		       optopt > 0 && optopt < 128 ? letter : argv[optind - 1]);
+	return show_usage();
+}
+
+static int refuse_lack(const char *option)
+{
+	complain_usage("%s wants a value", option);
+	return show_usage();
+}
+
+static int refuse_value(size_t i, const char *value)
+{
+	return complain_usage("'%s' is not a value for --%s (%s)", value, option_name(i),
+			      all_options[i].help);
 }
 
 /* EXIT_FINE, and optind is at the first operand. */
@@ -313,7 +341,7 @@ static int parse_options(int argc, char **argv, const struct choice *c, struct o
 		size_t i;
 
 		if (letter == ':')
-			return complain_usage("%s wants a value", argv[optind - 1]);
+			return refuse_lack(argv[optind - 1]);
 		if (letter == '?')
 			return refuse_option(argv);
 		i = letter < 128 ? c->index[letter] - 1u : (size_t)letter - 256;
@@ -322,10 +350,18 @@ static int parse_options(int argc, char **argv, const struct choice *c, struct o
 		if (!all_options[i].set)
 			*(bool *)((char *)o + all_options[i].flag) = true;
 		else if (!all_options[i].set(o, optarg))
-			return complain_usage("--%s: '%s' is not a value for it", option_name(i),
-					      optarg);
+			return refuse_value(i, optarg);
 	}
 	return EXIT_FINE;
+}
+
+int refuse_operands(char **operands, int count)
+{
+	if (current->max < 0 || count < current->max)
+		complain_usage("too few operands");
+	else
+		complain_usage("too many operands: '%s'", operands[current->max]);
+	return show_usage();
 }
 
 static int run(int argc, char **argv)
@@ -340,11 +376,39 @@ static int run(int argc, char **argv)
 		return rc;
 	argc -= optind;
 	if (argc < current->min || (current->max >= 0 && argc > current->max))
-		return complain_usage("%s operands; see 'pinfold %s --help'",
-				      argc < current->min ? "too few" : "too many", current->name);
+		return refuse_operands(argv + optind, argc);
 	rc = current->run(&o, argv + optind, argc);
 	drop_pools();
 	return rc;
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (!strcmp(name, commands[i]->name))
+			return commands[i];
+	return NULL;
+}
+
+static int refuse_command(const char *typed)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (hint_similar(typed, commands[i]->name))
+			return complain_usage("no command '%s'; is it '%s'?", typed,
+					      commands[i]->name);
+	return complain_usage("no command '%s'; 'pinfold --help' has them", typed);
+}
+
+/* "pinfold help COMMAND" */
+static int help_of(const char *name)
+{
+	struct choice choice;
+
+	current = find_command(name);
+	if (!current)
+		return refuse_command(name);
+	choose_all(&choice);
+	return command_help(&choice);
 }
 
 /* A pool opened in place of a closed standard descriptor would have messages written into it. What takes its place refuses them. */
@@ -359,17 +423,16 @@ int main(int argc, char **argv)
 {
 	fill_standard_descriptors();
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
-	    !strcmp(argv[1], "help"))
-		return argc < 2 ? (help(), EXIT_USAGE) : help();
+	if (argc < 2)
+		return (help(), EXIT_USAGE);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return argc > 2 ? help_of(argv[2]) : help();
 	if (!strcmp(argv[1], "--version")) {
 		puts("pinfold " PINFOLD_VERSION);
 		return finish_output();
 	}
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		if (!strcmp(argv[1], commands[i]->name))
-			current = commands[i];
+	current = find_command(argv[1]);
 	if (!current)
-		return complain_usage("no command '%s'; see 'pinfold --help'", argv[1]);
+		return refuse_command(argv[1]);
 	return run(argc - 1, argv + 1);
 }

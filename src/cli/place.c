@@ -27,7 +27,7 @@ int place_in_pool(char *operand, struct place *place)
 	int rc = place_any(operand, place);
 
 	if (rc == EXIT_FINE && !place->pool)
-		return complain_usage("'%s' is not POOL:/path", operand);
+		return complain_operand(operand);
 	return rc;
 }
 

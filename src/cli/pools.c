@@ -1,4 +1,4 @@
-/* mkfs, info, reap, fsck, recover. */
+/* info, mkfs, reap, fsck, recover. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -6,69 +6,6 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-
-/* ---- mkfs ------------------------------------------------------------------------------------------ */
-
-/* A device has a size of its own. */
-static bool is_device(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISCHR(st.st_mode);
-}
-
-/* The file that is being made: Ctrl-C while its memory is reserved removes it. */
-static const char *volatile unfinished;
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	if (unfinished)
-		unlink(unfinished);
-	_exit(EXIT_FAILED);
-}
-
-static void remove_if_interrupted(const char *path)
-{
-	struct sigaction sa = {.sa_handler = on_signal};
-	struct stat st;
-
-	if (lstat(path, &st) == 0)
-		return;
-	unfinished = path;
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
-}
-
-static int run_mkfs(const struct options *o, char **operands, int count)
-{
-	struct pf_mkfs_options mkfs = {
-		.size = o->size,
-		.inodes = o->inodes,
-		.flags = (o->sparse ? PF_MKFS_SPARSE : 0) | (o->is_volatile ? PF_MKFS_VOLATILE : 0),
-	};
-
-	(void)count;
-	if (!o->size && !is_device(operands[0]))
-		return complain_usage("--size says how large the pool is, as in --size 1G");
-	remove_if_interrupted(operands[0]);
-	if (pf_mkfs(operands[0], &mkfs) < 0)
-		return complain_pf(operands[0]);
-	unfinished = NULL;
-	return EXIT_FINE;
-}
-
-const struct command cmd_mkfs = {
-	"mkfs",
-	"size inodes sparse durability",
-	1,
-	1,
-	run_mkfs,
-	"makes a pool\n"
-	"usage: pinfold mkfs POOL --size SIZE [--inodes N] [--sparse] [--durability volatile]\n"
-	"POOL is a new file on tmpfs, hugetlbfs or a DAX file system, or a /dev/dax node (no --size: all of it).\n"
-	"Example: pinfold mkfs /dev/shm/pool --size 1G"};
 
 /* ---- info ------------------------------------------------------------------------------------------ */
 
@@ -113,20 +50,24 @@ static int print_info(const char *path, const struct pf_info *i)
 	return finish_output();
 }
 
+static int show_info(pf_pool *pool, const char *path, bool json)
+{
+	struct pf_info info;
+
+	if (pf_info(pool, &info) < 0)
+		return complain_pf(path);
+	return json ? print_json(info_json(path, &info)) : print_info(path, &info);
+}
+
 static int run_info(const struct options *o, char **operands, int count)
 {
 	pf_pool *pool = open_pool(operands[0], 0);
-	struct pf_info info;
 	int rc;
 
 	(void)count;
 	if (!pool)
 		return EXIT_FAILED;
-	if (pf_info(pool, &info) < 0)
-		rc = complain_pf(operands[0]);
-	else
-		rc = o->json ? print_json(info_json(operands[0], &info))
-			     : print_info(operands[0], &info);
+	rc = show_info(pool, operands[0], o->json);
 	pf_pool_close(pool);
 	return rc;
 }
@@ -140,6 +81,69 @@ const struct command cmd_info = {"info",
 				 "usage: pinfold info POOL [--json]\n"
 				 "Example: pinfold info /dev/shm/pool --json"};
 
+/* ---- mkfs ------------------------------------------------------------------------------------------ */
+
+/* A device has a size of its own. */
+static bool is_device(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISCHR(st.st_mode);
+}
+
+/* The file that is being made: Ctrl-C while its memory is reserved removes it. */
+static const char *volatile unfinished;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	if (unfinished)
+		unlink(unfinished);
+	_exit(EXIT_FAILED);
+}
+
+static void remove_if_interrupted(const char *path)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+	struct stat st;
+
+	if (lstat(path, &st) == 0)
+		return;
+	unfinished = path;
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+}
+
+static int run_mkfs(const struct options *o, char **operands, int count)
+{
+	struct pf_mkfs_options mkfs = {
+		.size = o->size,
+		.inodes = o->inodes,
+		.flags = (o->sparse ? PF_MKFS_SPARSE : 0) | (o->is_volatile ? PF_MKFS_VOLATILE : 0),
+	};
+
+	if (!o->size && !is_device(operands[0]))
+		return complain_usage("--size says how large the pool is, as in --size 1G");
+	remove_if_interrupted(operands[0]);
+	if (pf_mkfs(operands[0], &mkfs) < 0)
+		return complain_mkfs(operands[0]);
+	unfinished = NULL;
+	return o->json ? run_info(o, operands, count) : EXIT_FINE;
+}
+
+const struct command cmd_mkfs = {
+	"mkfs",
+	"size inodes sparse durability json",
+	1,
+	1,
+	run_mkfs,
+	"makes a pool\n"
+	"usage: pinfold mkfs POOL --size SIZE [--inodes N] [--sparse] [--durability volatile] [--json]\n"
+	"POOL is a new file on tmpfs, hugetlbfs or a DAX file system, or a /dev/dax node (no --size: all of it).\n"
+	"What is at POOL already is never touched. --json shows what was made, as 'pinfold info --json'.\n"
+	"Example: pinfold mkfs /dev/shm/pool --size 256M"};
+
 /* ---- reap ------------------------------------------------------------------------------------------ */
 
 static int run_reap(const struct options *o, char **operands, int count)
@@ -148,7 +152,7 @@ static int run_reap(const struct options *o, char **operands, int count)
 	struct pf_info info;
 	int reaped;
 
-	(void)o, (void)count;
+	(void)count;
 	if (!pool)
 		return EXIT_FAILED;
 	reaped = pf_reap(pool);
@@ -157,22 +161,26 @@ static int run_reap(const struct options *o, char **operands, int count)
 		pf_pool_close(pool);
 		return EXIT_FAILED;
 	}
+	pf_pool_close(pool);
+	if (o->json)
+		return print_json(json_pack("{s:i, s:i, s:I}", "schema", 1, "reaped", reaped,
+					    "quarantine",
+					    (json_int_t)info.pages_quarantine * PF_PAGE_SIZE));
 	printf("reaped %d killed process%s\n", reaped, reaped == 1 ? "" : "es");
 	if (info.pages_quarantine)
 		printf("%s stay in quarantine for a time: a process that is alive has registered the pool's memory, or it cannot be replaced\n",
 		       human(info.pages_quarantine * PF_PAGE_SIZE));
-	pf_pool_close(pool);
 	return finish_output();
 }
 
 const struct command cmd_reap = {
 	"reap",
-	"",
+	"json",
 	1,
 	1,
 	run_reap,
 	"gives back what killed processes held\n"
-	"usage: pinfold reap POOL\n"
+	"usage: pinfold reap POOL [--json]\n"
 	"Returns after everything that can leave quarantine has left. (Processes that have the pool open do this by themselves.)\n"
 	"Example: pinfold reap /dev/shm/pool"};
 
@@ -211,7 +219,7 @@ static int check(const char *path, bool *live, json_t *violations)
 		rc = pf_fsck(path, note_violation, violations);
 	}
 	if (rc < 0)
-		complain_pf(path);
+		complain_open(path);
 	return rc;
 }
 
@@ -264,21 +272,24 @@ const struct command cmd_fsck = {
 static int run_recover(const struct options *o, char **operands, int count)
 {
 	pf_pool *pool = open_pool(operands[0], o->force ? PF_POOL_FORCE : 0);
+	int rc;
 
 	(void)count;
 	if (!pool)
 		return EXIT_FAILED;
+	rc = o->json ? show_info(pool, operands[0], true) : EXIT_FINE;
 	pf_pool_close(pool);
-	return EXIT_FINE;
+	return rc;
 }
 
 const struct command cmd_recover = {
 	"recover",
-	"recover.force",
+	"recover.force json",
 	1,
 	1,
 	run_recover,
 	"opens and closes a pool, which recovers it\n"
-	"usage: pinfold recover POOL [--force]\n"
+	"usage: pinfold recover POOL [--force] [--json]\n"
 	"--force takes a pool whose runtime is lost, or that another machine left open. Only when nobody uses it.\n"
+	"--json shows the pool afterwards, as 'pinfold info --json'.\n"
 	"Example: pinfold recover /dev/shm/pool --force"};

@@ -126,7 +126,7 @@ static int run_rm(const struct options *o, char **operands, int count)
 	int worst;
 
 	if (!count && !o->force)
-		return complain_usage("too few operands; see 'pinfold rm --help'");
+		return refuse_operands(operands, count);
 	worst = glob_operands(operands, count, o->force ? OPERAND_EITHER : OPERAND_FILES,
 			      place_in_pool, &m);
 	for (size_t i = 0; i < m.count; i++)

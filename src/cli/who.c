@@ -91,7 +91,7 @@ static int who(pf_pool *pool, bool json)
 	json_decref(holders);
 	json_decref(orphans);
 	if (rc < 0)
-		return complain_pf("who");
+		return complain("%s", pf_message());
 	if (!lines)
 		puts("nobody holds anything");
 	if (info.pages_quarantine)

@@ -158,7 +158,7 @@ int hold_take(struct rt_self *me, const struct hold_request *request, struct hol
 			return 0;
 		hold_give_back(me, pool, set);
 		if (!reap_helps(pool, me, rc, &tries))
-			return space_full(pool, rc);
+			return space_full(pool, rc, request->length);
 	}
 }
 

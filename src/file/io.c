@@ -308,7 +308,7 @@ static ssize_t do_write(pf_file *file, const void *buffer, size_t length, uint64
 		if (n == -PF_EAGAIN && (n = wait_range(me, file)) == 0)
 			n = -PF_EAGAIN;
 	} while (n < 0 && reap_helps(file->pool, me, (int)n, &tries));
-	return n < 0 ? space_full(file->pool, (int)n) : n;
+	return n < 0 ? space_full(file->pool, (int)n, length) : n;
 }
 
 ssize_t pf_write(pf_file *file, const void *buffer, size_t length, uint64_t offset)
@@ -525,7 +525,7 @@ int pf_allocate(pf_file *file, uint64_t offset, uint64_t length, unsigned flags)
 		if (rc == -PF_EAGAIN && (rc = wait_range(me, file)) == 0)
 			rc = -PF_EAGAIN;
 	} while (rc < 0 && reap_helps(file->pool, me, rc, &tries));
-	return rc < 0 ? space_full(file->pool, rc) : 0;
+	return rc < 0 ? space_full(file->pool, rc, length) : 0;
 }
 
 /* ---- data, holes, and what is on the device ------------------------------------------------------------ */

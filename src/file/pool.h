@@ -82,7 +82,7 @@ int io_fill(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, 
 
 /* space.c */
 /* The error for a full pool, which says where the space is. */
-int space_full(struct pf_pool *pool, int rc);
+int space_full(struct pf_pool *pool, int rc, uint64_t wanted);
 /* -PF_EORPHANS if this process keeps more than it may. */
 int space_check_orphans(struct pf_pool *pool);
 

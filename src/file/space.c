@@ -87,27 +87,23 @@ static int find_top(void *arg, const struct pf_holder *holder)
 	return 0;
 }
 
-int space_full(struct pf_pool *pool, int rc)
+int space_full(struct pf_pool *pool, int rc, uint64_t wanted)
 {
 	struct top top = {0};
 	struct page_stat stat;
+	char hold[96] = "nobody holds anything";
 
 	if (rc != -PF_ENOSPACE)
 		return rc;
 	page_stat(&pool->layout.pages, &stat);
 	pf_holders(pool, find_top, &top);
-	if (!top.bytes)
-		return err(
-			PF_ENOSPACE,
-			"%lu KiB free, %lu KiB orphaned, %lu KiB in quarantine, nobody holds anything",
-			(unsigned long)stat.free * 4, (unsigned long)stat.orphan * 4,
-			(unsigned long)stat.quarantine * 4);
-	return err(
-		PF_ENOSPACE,
-		"%lu KiB free, %lu KiB orphaned, %lu KiB in quarantine, the largest hold is %lu KiB of process %d (%s)",
-		(unsigned long)stat.free * 4, (unsigned long)stat.orphan * 4,
-		(unsigned long)stat.quarantine * 4, (unsigned long)(top.bytes / 1024), (int)top.pid,
-		top.command);
+	if (top.bytes)
+		snprintf(hold, sizeof hold, "the largest hold is %lu KiB of process %d (%s)",
+			 (unsigned long)(top.bytes / 1024), (int)top.pid, top.command);
+	return err(PF_ENOSPACE,
+		   "%lu KiB wanted, %lu KiB free, %lu KiB orphaned, %lu KiB in quarantine, %s",
+		   (unsigned long)(wanted + 1023) / 1024, (unsigned long)stat.free * 4,
+		   (unsigned long)stat.orphan * 4, (unsigned long)stat.quarantine * 4, hold);
 }
 
 /* ---- what a process keeps -------------------------------------------------------------------------- */
@@ -156,7 +152,7 @@ int pf_wait_space(pf_pool *pool, uint64_t bytes, int timeout_ms)
 		if (page_free_count(&pool->layout.pages) * PAGE_BYTES >= bytes)
 			return 0;
 		if (clock_mono() > end)
-			return space_full(pool, -PF_ENOSPACE);
+			return space_full(pool, -PF_ENOSPACE, bytes);
 		nanosleep(&pause, NULL);
 	}
 }

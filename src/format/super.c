@@ -45,11 +45,13 @@ int super_layout(struct super_format *s, uint64_t bytes, uint64_t granule, uint6
 {
 	uint64_t data_align = MAX(granule, BLOCK_BYTES), at = HEAD_BYTES;
 
-	if (bytes < POOL_BYTES_MIN || bytes > POOL_BYTES_MAX || inodes > INODES_MAX)
-		return err(PF_EPOOLSIZE,
-			   "%lu bytes, %lu inodes (at least %lu MiB, at most %u inodes)",
-			   (unsigned long)bytes, (unsigned long)inodes,
-			   (unsigned long)(POOL_BYTES_MIN >> 20), INODES_MAX);
+	if (bytes < POOL_BYTES_MIN || bytes > POOL_BYTES_MAX)
+		return err(PF_EPOOLSIZE, "%lu bytes, of at least %lu MiB and at most %lu TiB",
+			   (unsigned long)bytes, (unsigned long)(POOL_BYTES_MIN >> 20),
+			   (unsigned long)(POOL_BYTES_MAX >> 40));
+	if (inodes > INODES_MAX)
+		return err(PF_EPOOLSIZE, "%lu inodes, of at most %u", (unsigned long)inodes,
+			   INODES_MAX);
 	*s = (struct super_format){.magic = SUPER_MAGIC,
 				   .version = SUPER_VERSION,
 				   .granule = granule};

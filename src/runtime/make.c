@@ -184,8 +184,10 @@ static int make_named(struct attach *a, struct use_format use)
 	attach_write_use(a->rt, use);
 	step("attach: named");
 	if (attach_open(a, use.nonce, make_file) < 0)
-		return errno == ENOSPC ? err(PF_ERUNSPACE, "%s", a->rt->path)
-				       : err_errno("%s", a->rt->path[0] ? a->rt->path : "memfd");
+		return errno == ENOSPC
+			       ? err(PF_ERUNSPACE, "%s", a->rt->path)
+			       : err_errno("%s: making the runtime, see PINFOLD_RUNTIME_DIR",
+					   a->rt->path[0] ? a->rt->path : "memfd");
 	step("attach: file made");
 	use.state = USE_OPEN;
 	attach_write_use(a->rt, use);
