@@ -27,7 +27,7 @@ static void look_leaf(struct look *l, uint64_t va, unsigned level, pt_entry e)
 		wrong(l, "pages past the end", va, level, e);
 	else if (level > PT_PUD || !pt_leaf_fits(pt, va, pfn, level))
 		wrong(l, "a leaf larger than its folio", va, level, e);
-	if ((pt_as_valid(f, e) & f->leaf_reserved[level]) || (e & f->unused))
+	if ((pt_as_valid(f, e) & f->leaf_reserved) || (e & f->unused))
 		wrong(l, "a bit that no leaf has", va, level, e);
 	if ((f->flags(level, e) & (PT_UFFD_WP | PT_WRITE)) == (PT_UFFD_WP | PT_WRITE))
 		wrong(l, "tracked and writable", va, level, e);
@@ -47,7 +47,7 @@ static bool look_table(struct look *l, uint64_t va, unsigned level, pt_entry e, 
 		wrong(l, "a table twice in the tree", va, level, e);
 		return false;
 	}
-	if ((e & l->pt->fmt->table_reserved[level]) || (e & l->pt->fmt->unused))
+	if ((e & l->pt->fmt->table_reserved) || (e & l->pt->fmt->unused))
 		wrong(l, "a bit that no table entry has", va, level, e);
 	return true;
 }

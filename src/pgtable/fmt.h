@@ -55,12 +55,17 @@ struct pt_fmt {
 
 	uint64_t valid;    /* hardware takes the entry if this bit is set */
 	uint64_t protnone; /* set instead of `valid`: a leaf that permits nothing */
-	/* Above level 0. Both are tested with `valid` set in the entry. */
+	/* Above level 0: leads to a table. What is valid and does not is a leaf. */
 	uint64_t table_mask, table_value;
-	uint64_t leaf_mask, leaf_value;
 	uint64_t table_bits; /* an entry that leads to a table: these and its address */
-	/* Hardware faults on a valid entry with one of these; of leaves by level. */
-	uint64_t table_reserved[PT_LEVELS], leaf_reserved[PT_LEVELS];
+
+	/* Hardware faults on a valid entry with one of these. */
+	uint64_t table_reserved, leaf_reserved;
+	uint64_t
+		misaligned; /* the same of a leaf above level 0, of those bits of an address that are below its size */
+	bool width_faults; /* the same of the bits of an address that the machine does not have (struct pt, physical_bits) */
+	/* A leaf that hardware refuses for another reason than one bit. NULL: there is none. */
+	bool (*malformed)(unsigned level, pt_entry leaf);
 
 	/* Single bits; 0: the format has none. */
 	uint64_t young;
@@ -69,6 +74,9 @@ struct pt_fmt {
 	uint64_t
 		foreign; /* in an entry of the root: the table belongs to somebody else, and we leave it alone */
 	uint64_t unused; /* what the devmap bit was, where nothing took its place: never set */
+
+	bool hardware_young; /* the CPU sets `young`; otherwise an access to a leaf without it faults */
+	bool hardware_dirty; /* the CPU makes leaves dirty; otherwise a store to one that is not faults */
 
 	/* The bits of a leaf without its address. */
 	pt_entry (*leaf)(unsigned level, unsigned flags);
@@ -82,7 +90,14 @@ struct pt_fmt {
 	pt_entry (*touch)(pt_entry leaf, unsigned access);
 };
 
-extern const struct pt_fmt pt_x86_64, pt_x86_64_la57;
+/* All formats, each in a file of its own. */
+#define PT_FORMATS(X)      \
+	X(pt_x86_64)       \
+	X(pt_x86_64_la57)
+
+#define PT_DECLARE(name) extern const struct pt_fmt name;
+PT_FORMATS(PT_DECLARE)
+#undef PT_DECLARE
 
 /* ---- of any format ---------------------------------------------------------------------------- */
 
@@ -134,11 +149,11 @@ static inline pt_entry pt_as_valid(const struct pt_fmt *f, pt_entry e)
 	return !(e & f->valid) && (e & f->protnone) ? (e ^ f->protnone) | f->valid : e;
 }
 
+/* What hardware may still refuse of it, pt_translate() knows. */
 static inline bool pt_is_leaf(const struct pt_fmt *f, pt_entry e, unsigned level)
 {
 	e = pt_as_valid(f, e);
-	return level ? level <= f->top_leaf && (e & f->leaf_mask) == f->leaf_value
-		     : (e & f->valid) != 0;
+	return (e & f->valid) && (!level || (level <= f->top_leaf && !pt_is_table(f, e)));
 }
 
 static inline uint64_t pt_address(const struct pt_fmt *f, pt_entry e)

@@ -16,6 +16,7 @@
 #define SPECIAL     (1ull << 9)
 #define UFFD_WP     (1ull << 10)
 #define SOFT_DIRTY  (1ull << 11)
+#define PAT         (1ull << 12) /* of a leaf above level 0: no bit of its address */
 #define ADDRESS     0x000ffffffffff000ull
 #define FREED       (1ull << 57)
 #define SAVED_DIRTY (1ull << 58)
@@ -76,17 +77,16 @@ static pt_entry touch(pt_entry leaf, unsigned access)
 	return leaf | A | (access & PT_WRITE ? D : 0);
 }
 
-#define X86_64(a_name, a_levels)                                                                 \
-	{                                                                                        \
-		.name = a_name, .levels = a_levels, .index_bits = 9, .top_leaf = PT_PUD,         \
-		.sign = true, .address_bits = 52, .address_shift = 0, .address = ADDRESS,        \
-		.valid = P, .protnone = G, .table_mask = P | PS, .table_value = P,               \
-		.leaf_mask = P | PS, .leaf_value = P | PS, .table_bits = P | RW | US,            \
-		.table_reserved = {0, 0, 0, PS, PS}, .leaf_reserved = {0, 0x1fe000, 0x3fffe000}, \
-		.young = A, .table_young = A, .special = SPECIAL, .soft_dirty = SOFT_DIRTY,      \
-		.uffd_wp = UFFD_WP, .foreign = SAVED_DIRTY, .unused = FREED, .leaf = leaf,       \
-		.flags = flags, .no_limit = RW | US, .limit = limit, .permits = permits,         \
-		.touch = touch,                                                                  \
+#define X86_64(a_name, a_levels)                                                               \
+	{                                                                                      \
+		.name = a_name, .levels = a_levels, .index_bits = 9, .top_leaf = PT_PUD,       \
+		.sign = true, .address_bits = 52, .address_shift = 0, .address = ADDRESS,      \
+		.valid = P, .protnone = G, .table_mask = P | PS, .table_value = P,             \
+		.table_bits = P | RW | US, .misaligned = ADDRESS & ~PAT, .width_faults = true, \
+		.young = A, .table_young = A, .special = SPECIAL, .soft_dirty = SOFT_DIRTY,    \
+		.uffd_wp = UFFD_WP, .foreign = SAVED_DIRTY, .unused = FREED,                   \
+		.hardware_young = true, .hardware_dirty = true, .leaf = leaf, .flags = flags,  \
+		.no_limit = RW | US, .limit = limit, .permits = permits, .touch = touch,       \
 	}
 
 const struct pt_fmt pt_x86_64 = X86_64("x86-64", 4);

@@ -62,10 +62,11 @@ struct pt {
 	const struct pt_fmt *fmt;
 	uint8_t *arena; /* offset 0 of it in this process */
 	uint64_t arena_bytes;
-	uint64_t table_base;            /* physical address of offset 0; a multiple of 4096 */
-	uint64_t media_base;            /* physical address of pfn 0 */
-	uint64_t pages;                 /* pfns are below this */
-	uint64_t root;                  /* offset of the highest table */
+	uint64_t table_base;   /* physical address of offset 0; a multiple of 4096 */
+	uint64_t media_base;   /* physical address of pfn 0 */
+	uint64_t pages;        /* pfns are below this */
+	uint64_t root;         /* offset of the highest table */
+	uint8_t physical_bits; /* of addresses of the machine; 0: as many as the format has */
 	const struct pt_memory *memory; /* NULL: the tree is only read */
 	void *arg;
 	/* Of who changes it: */
@@ -80,9 +81,9 @@ struct pt {
 
 /* ---- trees (tree.c) ---- */
 
-/* Makes an empty tree. The caller has set fmt, arena, arena_bytes, table_base, media_base, pages, memory and arg.
- * Errors: -PF_EPTADDRESS (a base is no multiple of 4096, or memory lies above what the format can address), those of
- * alloc(). */
+/* Makes an empty tree. The caller has set fmt, arena, arena_bytes, table_base, media_base, pages, physical_bits, memory and arg.
+ * Errors: -PF_EPTADDRESS (a base is no multiple of 4096, memory lies above what format and machine can address, or a
+ * table could be at address 0 where the format cannot say that), those of alloc(). */
 int pt_make(struct pt *pt);
 /* The same of a tree that is there, of this process or of a dead one; `root` is set, too. It is not looked at. Frees nothing when it is closed. */
 int pt_open(struct pt *pt);
@@ -117,6 +118,31 @@ bool pt_leaf_same(const struct pt *pt, const struct pt_leaf *leaf);
 #define PT_WALK_SPECIAL 0x1u
 int pt_folio_walk_start(struct pt *pt, uint64_t va, unsigned how, struct pt_leaf *leaf);
 void pt_folio_walk_end(struct pt *pt);
+
+/* ---- translating (translate.c) ---- */
+
+enum pt_outcome {
+	PT_OK,
+	PT_NOT_PRESENT,
+	PT_FORBIDDEN,    /* also a store to a leaf that software is to make dirty first */
+	PT_RESERVED_BIT, /* hardware refuses an entry, valid though it is */
+	PT_NOT_ACCESSED, /* the leaf is not young, and the CPU leaves it to software to make it so */
+	PT_BAD_ADDRESS   /* not one that the format translates */
+};
+
+struct pt_translation {
+	enum pt_outcome outcome;
+	unsigned level;   /* of the entry that decided; PT_BAD_ADDRESS: of the root */
+	uint64_t address; /* PT_OK: the physical one */
+	/* By level, down to that one: where the entries are, what they were, and what hardware makes of them: accessed and dirty bits, where it is PT_OK.
+	 * The bits in which entry and after differ add up over several accesses. */
+	pt_slot *slot[PT_LEVELS]; /* NULL: hardware did not come there */
+	pt_entry entry[PT_LEVELS], after[PT_LEVELS];
+};
+
+/* What a CPU that runs on the tree makes of an access (fmt.h). Reads only; believes in no entry but its bits: hardware does not know whose a
+ * table is, nor which pages there are. Errors: -PF_EPAGETABLE (a table is not in the arena). */
+int pt_translate(const struct pt *pt, uint64_t va, unsigned access, struct pt_translation *t);
 
 /* ---- mapping (map.c) ---- */
 

@@ -179,14 +179,17 @@ size_t pt_settle(struct pt *pt, uint64_t limit_ns)
 
 static bool addressable(const struct pt *pt, uint64_t base, uint64_t bytes)
 {
-	uint64_t limit = 1ull << pt->fmt->address_bits;
+	uint8_t most = pt->fmt->address_bits, has = pt->physical_bits;
+	uint64_t limit = 1ull << (has ? MIN(has, most) : most);
 
 	return base % PAGE_BYTES == 0 && base <= limit && bytes <= limit - base;
 }
 
 int pt_open(struct pt *pt)
 {
-	if (!addressable(pt, pt->table_base, pt->arena_bytes) ||
+	/* Where a table's entry is its bare address, address 0 would be none. */
+	if ((!pt->fmt->table_bits && !pt->table_base) ||
+	    !addressable(pt, pt->table_base, pt->arena_bytes) ||
 	    pt->pages > 1ull << (64 - PAGE_SHIFT - 1) ||
 	    !addressable(pt, pt->media_base, pt->pages * PAGE_BYTES))
 		return err(PF_EPTADDRESS, "%s: tables at %#lx + %#lx, pages at %#lx + %#lx",
