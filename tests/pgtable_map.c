@@ -72,7 +72,7 @@ static void no_trace(struct tables *t)
 {
 	struct pt *pt = &t->pt;
 
-	for (uint64_t left = 0; left < 5; left++) {
+	for (uint64_t left = 0; left < pt->fmt->levels + 1u; left++) {
 		t->left = left;
 		must_be(pt_map(pt, 0x7fe00000, 1, MB2 + 1, FLAGS, PT_PUD), -ENOMEM);
 		t->left = UINT64_MAX;
@@ -126,7 +126,9 @@ static void readers_inside(struct tables *t)
 
 int main(void)
 {
-	const struct pt_fmt *formats[] = {&pt_x86_64, &pt_x86_64_la57};
+#define ADDRESS(name) &name,
+	const struct pt_fmt *formats[] = {PT_FORMATS(ADDRESS)};
+#undef ADDRESS
 	struct tables t;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++) {

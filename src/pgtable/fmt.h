@@ -93,7 +93,13 @@ struct pt_fmt {
 /* All formats, each in a file of its own. */
 #define PT_FORMATS(X)      \
 	X(pt_x86_64)       \
-	X(pt_x86_64_la57)
+	X(pt_x86_64_la57)  \
+	X(pt_aarch64)      \
+	X(pt_aarch64_soft) \
+	X(pt_sv39)         \
+	X(pt_sv48)         \
+	X(pt_sv57)         \
+	X(pt_loongarch)
 
 #define PT_DECLARE(name) extern const struct pt_fmt name;
 PT_FORMATS(PT_DECLARE)
