@@ -80,11 +80,11 @@ static uint64_t limit(uint64_t limits, pt_entry e)
 	return limits | (e & LIMITS);
 }
 
-static bool permits_fetch(pt_entry e, uint64_t limits, bool el0, bool el0_writes, unsigned access)
+/* What EL0 may write, EL1 does not execute. EL0 may execute what it may not read. */
+static bool permits_fetch(pt_entry e, uint64_t limits, bool el0_writes, unsigned access)
 {
 	if (access & PT_USER)
-		return el0 && !(e & UXN) && !(limits & NO_EXEC_EL0);
-	/* What EL0 may write, EL1 does not execute. */
+		return !(e & UXN) && !(limits & NO_EXEC_EL0);
 	return !(e & PXN) && !(limits & NO_EXEC_EL1) && !el0_writes;
 }
 
@@ -94,7 +94,7 @@ static bool permits_if(pt_entry e, uint64_t limits, unsigned access, bool writab
 
 	writable &= !(limits & NO_WRITE);
 	if (access & PT_EXEC)
-		return permits_fetch(e, limits, el0, el0 && writable, access);
+		return permits_fetch(e, limits, el0 && writable, access);
 	if (access & PT_USER ? !el0 : el0 && (access & PT_STRICT))
 		return false;
 	return !(access & PT_WRITE) || writable;

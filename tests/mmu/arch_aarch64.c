@@ -96,10 +96,12 @@ static const char *const command[] = {
 
 static const struct mmu_mode modes[] = {
 	{.name = "aarch64",
+	 .fmt = &pt_aarch64,
 	 .bits = mmu_bits_aarch64,
 	 .control = {TCR | HA | HD},
 	 .strict = {TCR | HA | HD, PAN}},
 	{.name = "aarch64-software-af",
+	 .fmt = &pt_aarch64_soft,
 	 .bits = mmu_bits_aarch64,
 	 .control = {TCR},
 	 .strict = {TCR, PAN}},

@@ -62,9 +62,21 @@ static const char *const command[] = {
 };
 
 static const struct mmu_mode modes[] = {
-	{.name = "sv39", .bits = mmu_bits_riscv64, .control = {SV39, SUM}, .strict = {SV39}},
-	{.name = "sv48", .bits = mmu_bits_riscv64, .control = {SV48, SUM}, .strict = {SV48}},
-	{.name = "sv57", .bits = mmu_bits_riscv64, .control = {SV57, SUM}, .strict = {SV57}},
+	{.name = "sv39",
+	 .fmt = &pt_sv39,
+	 .bits = mmu_bits_riscv64,
+	 .control = {SV39, SUM},
+	 .strict = {SV39}},
+	{.name = "sv48",
+	 .fmt = &pt_sv48,
+	 .bits = mmu_bits_riscv64,
+	 .control = {SV48, SUM},
+	 .strict = {SV48}},
+	{.name = "sv57",
+	 .fmt = &pt_sv57,
+	 .bits = mmu_bits_riscv64,
+	 .control = {SV57, SUM},
+	 .strict = {SV57}},
 	{.name = NULL},
 };
 
