@@ -21,4 +21,12 @@ void tables_make(struct tables *t, const struct pt_fmt *f, uint64_t pages, uint6
 /* The tree must be freed to the last table by pt_destroy(). */
 void tables_end(struct tables *t);
 
+/* ---- formats ---- */
+
+/* What a test that holds for every format goes through: a new one is added here. */
+extern const struct pt_fmt *const tables_formats[];
+extern const unsigned tables_format_count;
+/* The format with a table of 1 << index_bits entries: addresses are short, and ends of tables everywhere. */
+struct pt_fmt tables_tiny(const struct pt_fmt *f, unsigned index_bits);
+
 #endif
