@@ -448,7 +448,7 @@ const struct command cmd_cp = {
 	"       pinfold cp [-r] [-p] [-a] [-n] [-f] [-T] [-v] [--progress WHEN] POOL:/path... FILE-OR-DIRECTORY\n"
 	"As cp(1): a directory that is there receives the copy inside it; -r copies symbolic links as links. In a pool a file\n"
 	"appears under its name when it is whole; one that was there is replaced in one step.\n"
-	"Larger files come in by io_uring, straight into pinned pages; -v says for each file whether. --way asks for one way:\n"
+	"Files that are not in the page cache come in by io_uring, from disk straight into pinned pages; -v says for each file whether. --way asks for one way:\n"
 	"disk (past the page cache), cached (from it), copy (through a buffer); what the source does not allow is copied.\n"
 	"A local path with ':/' in it is written with './' in front.\n"
 	"Example: pinfold cp -r models /dev/shm/pool:/"};
