@@ -88,7 +88,8 @@ int complain_mkfs(const char *path)
 
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return complain("%s is a directory; a pool is one file, as %s/pool", path, path);
-	return complain_hint(path, hint_new_pool);
+	return complain_hint(path,
+			     strstr(pf_message(), strerror(ENOSPC)) ? hint_room : hint_new_pool);
 }
 
 int complain_usage(const char *format, ...)

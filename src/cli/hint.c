@@ -6,11 +6,15 @@
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+
+#define RUNTIME_BYTES (1u << 20) /* what the first users of a small pool need */
 
 static char text[2 * PATH_MAX + 256];
 
@@ -128,7 +132,11 @@ const char *hint_pool(const char *path)
 		return errno == ENOENT ? hint_nothing(path) : "";
 	if (S_ISDIR(st.st_mode))
 		return hint("a pool is one file: 'pinfold mkfs %s/pool --size 1G' makes one", path);
-	return access(path, R_OK | W_OK) < 0 && errno == EACCES ? hint_owner(&st) : "";
+	if (access(path, R_OK | W_OK) == 0)
+		return "";
+	return errno == EACCES  ? hint_owner(&st)
+	       : errno == EROFS ? hint("who opens a pool writes into it, that it is in use")
+				: "";
 }
 
 const char *hint_new_pool(const char *path)
@@ -148,6 +156,24 @@ const char *hint_new_pool(const char *path)
 	return access(directory, W_OK) < 0 && errno == EACCES
 		       ? hint("you may not make files in %s, but in /dev/shm", directory)
 		       : "";
+}
+
+const char *hint_room(const char *path)
+{
+	(void)path;
+	return hint("take a smaller --size, or another file system: 'df -h' shows their room");
+}
+
+const char *hint_no_runtime(void)
+{
+	const char *directory = getenv("PINFOLD_RUNTIME_DIR");
+	struct statvfs vfs;
+
+	if (!directory || !*directory)
+		directory = "/dev/shm";
+	return statvfs(directory, &vfs) == 0 && vfs.f_bavail * vfs.f_frsize < RUNTIME_BYTES
+		       ? directory
+		       : NULL;
 }
 
 /* ---- names in a pool ------------------------------------------------------------------------------- */

@@ -15,6 +15,10 @@ const char *hint_operand(const char *operand);
 const char *hint_pool(const char *path);
 /* No pool could be made there. */
 const char *hint_new_pool(const char *path);
+/* A pool of the size that was wanted does not fit there. */
+const char *hint_room(const char *path);
+/* Where the runtimes of pools are there is hardly room for one: which directory that is; otherwise NULL. */
+const char *hint_no_runtime(void);
 /* The pool, opened as `pool_path`, has no such path. */
 const char *hint_missing(pf_pool *pool, const char *pool_path, const char *path);
 /* Whether somebody who typed this word may have meant the other. */

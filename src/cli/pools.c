@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/hint.h"
 
 /* ---- info ------------------------------------------------------------------------------------------ */
 
@@ -115,6 +116,17 @@ static void remove_if_interrupted(const char *path)
 	sigaction(SIGHUP, &sa, NULL);
 }
 
+/* A pool that leaves no room for its runtime is fine, but nobody can open it like that. */
+static void warn_of_runtime(void)
+{
+	const char *directory = hint_no_runtime();
+
+	if (directory)
+		complain(
+			"made, but %s has less than 1 MiB left for its users' runtime; make it smaller, or set PINFOLD_RUNTIME_DIR",
+			directory);
+}
+
 static int run_mkfs(const struct options *o, char **operands, int count)
 {
 	struct pf_mkfs_options mkfs = {
@@ -129,6 +141,7 @@ static int run_mkfs(const struct options *o, char **operands, int count)
 	if (pf_mkfs(operands[0], &mkfs) < 0)
 		return complain_mkfs(operands[0]);
 	unfinished = NULL;
+	warn_of_runtime();
 	return o->json ? run_info(o, operands, count) : EXIT_FINE;
 }
 
