@@ -94,15 +94,6 @@ static void pass_table(struct pass *p, uint64_t table, unsigned level, uint64_t 
 	}
 }
 
-/* Flags that the format cannot say: one leaf with them all would lose them. */
-static int can(const struct pt_fmt *f, unsigned flags)
-{
-	unsigned wanted = flags & ~PT_PERMISSIONS;
-	unsigned lost = wanted & ~f->flags(PT_PTE, f->leaf(PT_PTE, wanted | PT_READ));
-
-	return lost ? err(PF_EPTCAN, "%s, flags %#x", f->name, lost) : 0;
-}
-
 static long change_range(struct pt *pt, uint64_t va, uint64_t pages, const struct pt_change *change,
 			 bool young, const struct pt_gather *gather)
 {
@@ -110,7 +101,7 @@ static long change_range(struct pt *pt, uint64_t va, uint64_t pages, const struc
 	uint64_t last = va + pages * PAGE_BYTES - 1;
 	int rc = pt_range_check(pt, va, pages);
 
-	if (rc < 0 || (rc = can(pt->fmt, change->clear | change->set | change->only)) < 0)
+	if (rc < 0 || (rc = pt_flags_check(pt, change->clear | change->set | change->only)) < 0)
 		return rc;
 	pthread_mutex_lock(&pt->lock);
 	if (!change->whole)

@@ -178,6 +178,16 @@ static inline uint64_t pt_leaf_address(const struct pt_fmt *f, pt_entry e, unsig
 	return align_down(pt_address(f, e), pt_bytes(f, level));
 }
 
+/* ---- what a format can ------------------------------------------------------------------------ */
+
+/* What a leaf of it can say. What needs another flag answers -PF_EPTCAN. The other capabilities are top_leaf, table_young,
+ * hardware_young and hardware_dirty. */
+static inline unsigned pt_can(const struct pt_fmt *f)
+{
+	return PT_PERMISSIONS | PT_USER | PT_YOUNG | PT_DIRTY | (f->special ? PT_SPECIAL : 0) |
+	       (f->soft_dirty ? PT_SOFT_DIRTY : 0) | (f->uffd_wp ? PT_UFFD_WP : 0);
+}
+
 /* ---- markers ---------------------------------------------------------------------------------- */
 
 /* Kinds, which may come together. The lower twelve bits are 0: in every format such an entry is invalid and not `protnone`. */

@@ -50,6 +50,8 @@ static inline bool pt_foreign(const struct pt *pt, pt_entry e, unsigned level)
 int pt_bad(const struct pt *pt, uint64_t va, unsigned level, pt_entry e);
 /* 0 if [va, + pages) is pages, and in one half of the addresses. */
 int pt_range_check(const struct pt *pt, uint64_t va, uint64_t pages);
+/* 0 if leaves of the tree can say `flags`; -PF_EPTCAN. */
+int pt_flags_check(const struct pt *pt, unsigned flags);
 
 /* ---- with the lock held ---- */
 

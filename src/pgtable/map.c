@@ -134,7 +134,8 @@ int pt_map(struct pt *pt, uint64_t va, uint64_t pfn, uint64_t pages, unsigned fl
 {
 	int rc = pt_range_check(pt, va, pages);
 
-	if (rc < 0 || (rc = check_pages(pt, pfn, pages)) < 0)
+	if (rc < 0 || (rc = check_pages(pt, pfn, pages)) < 0 ||
+	    (rc = pt_flags_check(pt, flags)) < 0)
 		return rc;
 	pthread_mutex_lock(&pt->lock);
 	rc = pt_empty(pt, va, va + pages * PAGE_BYTES - 1);
@@ -152,7 +153,8 @@ int pt_insert(struct pt *pt, uint64_t va, unsigned level, uint64_t pfn, unsigned
 	if (level > MIN(pt->fmt->top_leaf, PT_PUD))
 		return err(PF_EPTLEAF, "%s has no leaf at level %u", pt->fmt->name, level);
 	pages = pt_pages(pt->fmt, level);
-	if ((rc = pt_range_check(pt, va, pages)) < 0 || (rc = check_pages(pt, pfn, pages)) < 0)
+	if ((rc = pt_range_check(pt, va, pages)) < 0 || (rc = check_pages(pt, pfn, pages)) < 0 ||
+	    (rc = pt_flags_check(pt, flags)) < 0)
 		return rc;
 	if (!pt_leaf_fits(pt, va, pfn, level))
 		return err(PF_EPTLEAF, "level %u, address %#lx, page %lu", level, (unsigned long)va,

@@ -149,7 +149,7 @@ int pt_translate(const struct pt *pt, uint64_t va, unsigned access, struct pt_tr
 /* Maps `pages` pages from va on to those from pfn on, with the largest leaves up to `max_level` that the alignment of both
  * addresses and fits() allow. All or nothing.
  * Errors: -PF_ERANGE (va is no multiple of 4096, the range is empty or not all in one half of the addresses, or pfns
- * are past the end), -PF_EMAPPED (something is mapped in it), -PF_EGUARDED (a marker is in it), those of alloc(),
+ * are past the end), -PF_EPTCAN (the format has no bit for one of the flags), -PF_EMAPPED (something is mapped in it), -PF_EGUARDED (a marker is in it), those of alloc(),
  * -PF_EPAGETABLE. */
 int pt_map(struct pt *pt, uint64_t va, uint64_t pfn, uint64_t pages, unsigned flags,
 	   unsigned max_level);

@@ -34,6 +34,13 @@ int pt_range_check(const struct pt *pt, uint64_t va, uint64_t pages)
 	return 0;
 }
 
+int pt_flags_check(const struct pt *pt, unsigned flags)
+{
+	unsigned lost = flags & ~pt_can(pt->fmt);
+
+	return lost ? err(PF_EPTCAN, "%s, flags %#x", pt->fmt->name, lost) : 0;
+}
+
 /* ---- tables ----------------------------------------------------------------------------------- */
 
 int pt_table_new(struct pt *pt, uint64_t *offset)
