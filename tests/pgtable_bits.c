@@ -20,21 +20,24 @@ static void permits(const struct pt_fmt *f, pt_entry e, unsigned flags)
 	for (unsigned i = 0; i < ARRAY_SIZE(accesses); i++) {
 		unsigned access = accesses[i];
 
-		must_be(f->permits(e, f->no_limit, access | user), (flags & access) != 0);
+		/* Where software makes leaves dirty, it has to be asked first. */
+		if (access == PT_WRITE && !f->hardware_dirty && !(flags & PT_DIRTY))
+			must(!f->permits(e, f->no_limit, access | user));
+		else
+			must_be(f->permits(e, f->no_limit, access | user), (flags & access) != 0);
 		if (!user)
 			must(!f->permits(e, f->no_limit, access | PT_USER));
 	}
 }
 
-/* Accessed, and dirty after a store. */
+/* Accessed, and dirty after a store, as far as hardware does that. */
 static void touched(const struct pt_fmt *f, unsigned level, pt_entry e, unsigned flags)
 {
-	unsigned known = manual_flags(f);
+	unsigned young = f->hardware_young ? PT_YOUNG : 0, dirty = f->hardware_dirty ? PT_DIRTY : 0;
 
-	must_be(manual_read(f, level, f->touch(e, PT_READ)).flags, flags | (PT_YOUNG & known));
+	must_be(manual_read(f, level, f->touch(e, PT_READ)).flags, flags | young);
 	if (flags & PT_WRITE)
-		must_be(manual_read(f, level, f->touch(e, PT_WRITE)).flags,
-			flags | ((PT_YOUNG | PT_DIRTY) & known));
+		must_be(manual_read(f, level, f->touch(e, PT_WRITE)).flags, flags | young | dirty);
 }
 
 static void one_leaf(const struct pt_fmt *f, unsigned level, unsigned flags)
@@ -63,7 +66,7 @@ static void all_leaves(const struct pt_fmt *f)
 {
 	unsigned known = manual_flags(f);
 
-	for (unsigned level = 0; level <= f->top_leaf; level++)
+	for (unsigned level = 0; level <= PT_PUD; level++)
 		for (unsigned p = 0; p < ARRAY_SIZE(permissions); p++)
 			for (unsigned flags = 0; flags <= known; flags++)
 				if (!(flags & ~known))

@@ -266,7 +266,8 @@ static void op_touch(struct flat *fl)
 	store_relaxed(leaf.slot, fl->fmt.touch(leaf.entry, write ? PT_WRITE : PT_READ));
 	if (leaf.upper)
 		atomic_fetch_or(leaf.upper, fl->fmt.table_young);
-	flags = (PT_YOUNG | (write ? PT_DIRTY : 0)) & manual_flags(&fl->fmt);
+	flags = (fl->fmt.hardware_young ? PT_YOUNG : 0) |
+		(write && fl->fmt.hardware_dirty ? PT_DIRTY : 0);
 	for (uint64_t p = 0; p < pt_pages(&fl->fmt, leaf.level); p++)
 		fl->next[from + p].flags |= (uint16_t)flags;
 	end(fl, true);

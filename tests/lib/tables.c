@@ -101,7 +101,8 @@ void tables_end(struct tables *t)
 	free(t->used);
 }
 
-const struct pt_fmt *const tables_formats[] = {&pt_x86_64, &pt_x86_64_la57};
+#define POINTER(name) &name,
+const struct pt_fmt *const tables_formats[] = {PT_FORMATS(POINTER)};
 const unsigned tables_format_count = ARRAY_SIZE(tables_formats);
 
 struct pt_fmt tables_tiny(const struct pt_fmt *f, unsigned index_bits)
@@ -109,9 +110,5 @@ struct pt_fmt tables_tiny(const struct pt_fmt *f, unsigned index_bits)
 	struct pt_fmt tiny = *f;
 
 	tiny.index_bits = (uint8_t)index_bits;
-	/* Bits of the address are reserved only below the leaf's alignment, which is less now. */
-	for (unsigned level = 0; level < PT_LEVELS; level++)
-		tiny.leaf_reserved[level] &=
-			~f->address | pt_with_address(f, pt_bytes(&tiny, level) - 1);
 	return tiny;
 }

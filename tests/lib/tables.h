@@ -23,7 +23,7 @@ void tables_end(struct tables *t);
 
 /* ---- formats ---- */
 
-/* What a test that holds for every format goes through: a new one is added here. */
+/* What a test that holds for every format goes through: all of PT_FORMATS. */
 extern const struct pt_fmt *const tables_formats[];
 extern const unsigned tables_format_count;
 /* The format with a table of 1 << index_bits entries: addresses are short, and ends of tables everywhere. */
