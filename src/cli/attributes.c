@@ -105,14 +105,15 @@ static int run_chown(const struct options *o, char **operands, int count)
 	return set_operands(&s, operands + 1, count - 1, o->no_dereference ? PF_O_NOFOLLOW : 0);
 }
 
-const struct command cmd_chown = {"chown",
-				  "recursive:R no-dereference:h",
-				  2,
-				  -1,
-				  run_chown,
-				  "sets owners and groups\n"
-				  "usage: pinfold chown [OWNER][:[GROUP]] POOL:/path... [-R] [-h]\n"
-				  "Example: pinfold chown -R alice:staff /dev/shm/pool:/models"};
+const struct command cmd_chown =
+	{"chown",
+	 "recursive:R no-dereference:h",
+	 2,
+	 -1,
+	 run_chown,
+	 "sets owners and groups\n"
+	 "usage: pinfold chown [OWNER][:[GROUP]] POOL:/path... [-R] [-h]\n"
+	 "Example: pinfold chown -R $(id -un):$(id -gn) /dev/shm/pool:/models"};
 
 /* ---- touch ----------------------------------------------------------------------------------------- */
 

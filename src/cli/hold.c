@@ -215,4 +215,5 @@ const struct command cmd_hold = {
 	"usage: pinfold hold POOL:/path --map|--pin|--longterm [--offset N] [--length N] [--for SECONDS] [--verify] [--give-back] [--json]\n"
 	"Prints 'held' once it holds. --verify fails if a held byte changes; for files that nobody writes in place.\n"
 	"--give-back ends it when somebody waits for the pages or asks for them ('pinfold evict').\n"
-	"Example: pinfold hold /dev/shm/pool:/model.bin --longterm --verify & pinfold who /dev/shm/pool"};
+	"--json shows the hold as one document instead of 'held'.\n"
+	"Example: pinfold hold /dev/shm/pool:/model.bin --longterm --verify --for 60 & sleep 1; pinfold who /dev/shm/pool"};

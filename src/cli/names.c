@@ -208,4 +208,4 @@ const struct command cmd_ln = {
 	"usage: pinfold ln POOL:/path... POOL:/newpath [-f] [-T]\n"
 	"       pinfold ln -s TARGET... POOL:/newpath [-f] [-n] [-T]\n"
 	"Into a directory that is there. TARGET is what the link says; POOL:/path is taken as /path.\n"
-	"Example: pinfold ln -s -f v2 /dev/shm/pool:/models/current"};
+	"Example: pinfold ln -s -f -n v2 /dev/shm/pool:/models/current"};
