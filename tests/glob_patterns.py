@@ -46,6 +46,22 @@ def fill(r, directory, depth):
             open(path, "wb").close()
 
 
+# What people have, and what is hard: for the table of patterns.
+TABLE = [b"models/a.bin", b"models/b.bin", b"models/ab.bin", b"models/.hidden.bin", b"models/v1/x", b"models/v2/x", b"models/v2/y", b"models.old/a.bin",
+         b"odd/*", b"odd/a*b", b"odd/axb", b"odd/report[1].pdf", b"odd/report1.pdf", b"odd/-r", b"odd/--", b"odd/new\nline", b"odd/\xff\xfe", b"odd/back\\slash",
+         b"odd/backslash", b"odd/end\\", b"odd/x.", b"odd/[", b"odd/[a", b"odd/]", b"odd/!", b"odd/^", b"odd/...", b"odd/..x", b"odd/a[b/c]d", b"odd/\xc3\xa9", b"deep/1/2/3/4/5/6/7/8"]
+LINKS = [(b"models", b"to-models"), (b"nowhere", b"dangling"), (b".", b"loop"), (b"models/a.bin", b"to-a")]
+
+
+def fill_table(directory):
+    for name in TABLE:
+        path = os.path.join(directory, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        open(path, "wb").close()
+    for target, name in LINKS:
+        os.symlink(target, os.path.join(directory, name))
+
+
 def set_times(directory, next_time):
     for name in sorted(os.listdir(directory)):
         path = os.path.join(directory, name)
@@ -141,6 +157,7 @@ def main():
         print("tree of seed %d" % seed)
         os.makedirs(top)
         fill(r, top, 2)
+        fill_table(os.path.join(top, b"table"))
         set_times(os.fsencode(host), 1000)
     elif what == "file":
         patterns = [line for line in open(sys.argv[6], "rb").read().split(b"\n") if line]

@@ -53,6 +53,8 @@ int complain_pf(const char *what);
 /* The same when a pool could not be opened, or made. */
 int complain_open(const char *path);
 int complain_mkfs(const char *path);
+/* Nothing in the pool is what the pattern says; `why`: what could not be looked at, or NULL. */
+int complain_no_match(const char *pattern, const char *why);
 int complain_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* There are too few operands, or too many: says how the command is used. */

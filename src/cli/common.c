@@ -72,6 +72,14 @@ int complain_pf(const char *what)
 	return complain_hint(what, missing ? hint_opened : NULL);
 }
 
+int complain_no_match(const char *pattern, const char *why)
+{
+	if (why)
+		return complain("nothing matches '%s': %s", pattern, why);
+	return complain("nothing matches '%s'%s", pattern,
+			opened.count == 1 ? hint_opened(pattern) : "");
+}
+
 int complain_open(const char *path)
 {
 	return complain_hint(path, hint_pool);

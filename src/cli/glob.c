@@ -3,8 +3,8 @@
  *
  * A pattern is cut into components with '*', '?' or '[', for each of which directories are read, and the names between them. One piece after
  * the other makes, of all paths found so far, those that go on: no recursion, and nothing is looked at but directories on the way and
- * whether a name at the end is there. fnmatch(3) matches one component, byte by byte. A path that is longer than a path may be leads nowhere,
- * which bounds the walk through symbolic links that lead back.
+ * whether a name at the end is there. fnmatch(3) matches one component, byte by byte. Paths that are too long, or lead through too many
+ * symbolic links, are opened by nobody, which bounds the walk where links lead back.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -81,7 +81,7 @@ struct walk {
 	pf_pool *pool;
 	struct names paths; /* that the pieces so far have found */
 	struct names next;  /* of those, with the piece at hand */
-	char *refused;      /* of what may not be read: why, the first time */
+	char *refused;      /* the first directory that may not be read, and why */
 };
 
 /* What cannot be looked at does not match, as in a shell; what is wrong with the pool itself is told. */
@@ -89,8 +89,8 @@ static int pass_over(struct walk *w, const char *path, int rc)
 {
 	switch (pf_errno(rc)) {
 	case EACCES:
-		if (!w->refused)
-			w->refused = strdup(pf_message());
+		if (!w->refused && asprintf(&w->refused, "%s: %s", path, pf_message()) < 0)
+			w->refused = NULL;
 		return EXIT_FINE;
 	case ENOENT:
 	case ENOTDIR:
@@ -106,8 +106,6 @@ static int go_on(struct walk *w, const char *path, const char *name)
 {
 	char *longer;
 
-	if (strlen(path) + strlen(name) > PF_PATH_MAX)
-		return EXIT_FINE;
 	if (asprintf(&longer, "%s%s", path, name) < 0 || names_take(&w->next, longer) < 0)
 		return complain("no memory");
 	return EXIT_FINE;
@@ -116,16 +114,17 @@ static int go_on(struct walk *w, const char *path, const char *name)
 /* `path` and `names` behind it, which at the end of the pattern have to be there. */
 static int append(struct walk *w, const char *path, const char *names, bool at_end)
 {
-	size_t before = w->next.count;
+	size_t last = w->next.count;
 	struct pf_stat stat;
 	int rc = go_on(w, path, names), error;
 
-	if (!at_end || w->next.count == before)
+	if (!at_end || rc != EXIT_FINE)
 		return rc;
-	error = pf_stat_path(w->pool, w->next.name[before], PF_O_NOFOLLOW, &stat);
+	error = pf_stat_path(w->pool, w->next.name[last], PF_O_NOFOLLOW, &stat);
 	if (error < 0) {
-		rc = pass_over(w, w->next.name[before], error);
-		free(w->next.name[--w->next.count]);
+		rc = pass_over(w, w->next.name[last], error);
+		free(w->next.name[last]);
+		w->next.count = last;
 	}
 	return rc;
 }
@@ -245,8 +244,7 @@ static int add_found(struct matches *m, const struct place *pattern, enum operan
 		return rc;
 	if (kind == OPERAND_EITHER)
 		return add_unquoted(m, pattern);
-	return complain("nothing matches '%s'%s%s", pattern->path, w->refused ? ": " : "",
-			w->refused ? w->refused : "");
+	return complain_no_match(pattern->path, w->refused);
 }
 
 /* Whether there is a file under this very name. One with a backslash in it has to be quoted: so that quotes mean the same wherever they are. */
