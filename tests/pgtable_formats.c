@@ -122,27 +122,6 @@ static void software_bits(const struct format *t)
 	must_of(t, !f->foreign == !t->free_in_table);
 }
 
-/* Each bit of a leaf turned over: what hardware ignores changes the one flag that it stands for, or nothing. */
-static void flipped_bits(const struct format *t)
-{
-	const struct pt_fmt *f = t->fmt;
-	pt_entry e = f->leaf(0, PT_READ | PT_USER);
-
-	for (unsigned n = 0; n < 64; n++) {
-		uint64_t bit = 1ull << n & t->free_in_leaf;
-		unsigned changed = f->flags(0, e) ^ f->flags(0, e ^ bit);
-		unsigned wanted = bit == f->special       ? PT_SPECIAL
-				  : bit == f->soft_dirty  ? PT_SOFT_DIRTY
-				  : bit == f->uffd_wp     ? PT_UFFD_WP
-				  : bit == t->saved_dirty ? PT_DIRTY
-							  : 0;
-
-		/* LoongArch's software has more to say: present, writable. */
-		if (bit && !(f->hardware_dirty == false && bit & BITS(7, 8)))
-			must_of(t, changed == wanted);
-	}
-}
-
 /* ---- the rest ---- */
 
 static void tables_are_that(const struct format *t)
@@ -244,7 +223,6 @@ int main(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++) {
 		leaves(&formats[i]);
 		software_bits(&formats[i]);
-		flipped_bits(&formats[i]);
 		tables_are_that(&formats[i]);
 		markers(&formats[i]);
 		accesses(&formats[i]);
