@@ -3,6 +3,7 @@
 #
 #   sources.sh lib|cli|fixtures|bench   file names, sorted, relative to the meson.build that asks
 #   sources.sh tests                    "FILE suite=S timeout=N root=R parallel=P", one per line
+#   sources.sh cpu CPU                  the same, of those that run on another CPU (tests/cpu/tests)
 #   sources.sh all                      all of the above: changes when the build must be configured again
 #
 # A test may say how it wants to be run in a comment in its first ten lines:
@@ -51,12 +52,32 @@ tests()
 	done
 }
 
+# The lines of tests() that tests/cpu/tests chooses for a CPU.
+cpu_tests()
+{
+	tests | awk -v cpu="$1" '
+	BEGIN {
+		while ((getline line < "tests/cpu/tests") > 0) {
+			n = split(line, w)
+			if (w[1] == "not" && (w[3] == cpu || w[3] == "all"))
+				out[w[2]] = 1
+			for (i = 2; w[1] == "run" && i <= n; i++) {
+				gsub(/\*/, ".*", w[i])
+				run = run "|" w[i]
+			}
+		}
+		run = "^(" substr(run, 2) ")\\.c$"
+	}
+	$1 ~ run && !(substr($1, 1, length($1) - 2) in out)'
+}
+
 case $1 in
 lib)	(cd src && existing */*.c) | grep -v '^cli/' || true ;;
 cli)	(cd src && existing cli/*.c) ;;
 fixtures) (cd tests && existing lib/*.c) ;;
 bench)	(cd bench && existing *.c) ;;
 tests)	tests ;;
-all)	for part in lib cli fixtures bench tests; do sh scripts/sources.sh $part; done ;;
-*)	echo "sources.sh: lib, cli, fixtures, bench, tests or all, not $1" >&2; exit 2 ;;
+cpu)	cpu_tests "$2" ;;
+all)	for part in lib cli fixtures bench tests; do sh scripts/sources.sh $part; done; cat tests/cpu/tests ;;
+*)	echo "sources.sh: lib, cli, fixtures, bench, tests, cpu or all, not $1" >&2; exit 2 ;;
 esac
