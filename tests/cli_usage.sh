@@ -13,6 +13,7 @@ for command in $commands; do
 	expect 0 "$command" --help
 	says "^usage: pinfold $command"
 	says "^Example: .*pinfold $command "
+	says '^Exit codes: 0 fine, 1 it failed, 2 wrong usage'
 	if [ "$command" != bench ]; then # which has none that it needs
 		expect 2 "$command"
 		complains "^pinfold: $command: too few operands"

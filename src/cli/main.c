@@ -294,6 +294,7 @@ static int command_help(const struct choice *c)
 				n += snprintf(names + n, sizeof names - (size_t)n, ", -%c", letter);
 		printf("  %-24s %s\n", names, all_options[index].help);
 	}
+	puts("\nExit codes: 0 fine, 1 it failed, 2 wrong usage; 'pinfold --help' says when.");
 	return finish_output();
 }
 
