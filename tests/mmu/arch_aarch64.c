@@ -8,8 +8,8 @@
 #include "bits.h"
 #include "stub_aarch64_bytes.h"
 
-/* TCR_EL1: both halves 48 bits, 4 KiB granule, write-back; physical addresses of 48 bits. */
-#define TCR 0x5b5103510u
+/* TCR_EL1: both halves 48 bits, 4 KiB granule, write-back; physical addresses of 40 bits, so that an entry can have too large a one. */
+#define TCR 0x2b5103510u
 #define HA  (1ull << 39) /* hardware sets AF */
 #define HD  (1ull << 40) /* hardware sets dirty, where DBM allows */
 #define PAN (1u << 22)   /* PSTATE: EL1 may not load from and store to pages of EL0 */

@@ -61,22 +61,31 @@ static const char *const command[] = {
 	NULL,
 };
 
+/*
+ * QEMU keeps what it has translated for M-mode in one place, whether MPRV made it another mode or not. An instruction that M-mode fetches from where
+ * the stub is lets the next access through there, and translations of addresses where the stub's memory is would mislead the stub.
+ */
+#define HIDDEN .hidden_first = 0x80000000, .hidden_last = 0xbfffffff
+
 static const struct mmu_mode modes[] = {
 	{.name = "sv39",
 	 .fmt = &pt_sv39,
 	 .bits = mmu_bits_riscv64,
 	 .control = {SV39, SUM},
-	 .strict = {SV39}},
+	 .strict = {SV39},
+	 HIDDEN},
 	{.name = "sv48",
 	 .fmt = &pt_sv48,
 	 .bits = mmu_bits_riscv64,
 	 .control = {SV48, SUM},
-	 .strict = {SV48}},
+	 .strict = {SV48},
+	 HIDDEN},
 	{.name = "sv57",
 	 .fmt = &pt_sv57,
 	 .bits = mmu_bits_riscv64,
 	 .control = {SV57, SUM},
-	 .strict = {SV57}},
+	 .strict = {SV57},
+	 HIDDEN},
 	{.name = NULL},
 };
 
