@@ -248,6 +248,19 @@ A pool is one memory device (a file on tmpfs or hugetlbfs, a file on a DAX file 
 does its work, and closes it; there is no daemon. What is in a pool is written \\fIPOOL\\fP:/\\fIpath\\fP, as in /dev/shm/pool:/models/a.bin. A local path with \\(lq:/\\(rq in it is written with \\(lq./\\(rq in front.
 .PP
 Options may stand before or after operands, those of one letter together; behind \\fB\\-\\-\\fP all are operands. A \\fISIZE\\fP is a number of bytes, or with K, M, G, T (powers of 1024).
+.SH PATTERNS
+A path behind \\fIPOOL\\fP: may be a pattern of \\fB*\\fP, \\fB?\\fP and \\fB[...]\\fP, with the meaning that they have for a shell in the C locale (see \\fBglob\\fP(7)): it stands for all files that match, in the order of their bytes.
+It has to be quoted, so that the shell leaves it alone.
+.IP \\(bu 2
+A file that has the pattern's very name is meant, and no other.
+.IP \\(bu 2
+A backslash quotes the character behind it. A path in which each \\fB*\\fP, \\fB?\\fP, \\fB[\\fP and \\fB\\e\\fP is quoted is that name, whatever is there.
+.IP \\(bu 2
+A pattern that matches nothing is an error, and nothing is done; except for \\fBrm \\-f\\fP, and for \\fBtouch\\fP, which makes a file of that name.
+.IP \\(bu 2
+What is made is no pattern: the last operand of \\fBcp\\fP, \\fBmv\\fP and \\fBln\\fP, and those of \\fBmkdir\\fP.
+.IP \\(bu 2
+\\fBattr\\fP, \\fBtruncate\\fP, \\fBpunch\\fP and \\fBhold\\fP take one file, and refuse a pattern that matches several.
 .SH COMMANDS
 """
     body += "".join(".TP\n\\fBpinfold\\-%s\\fP(1)\n%s\n" % (name, words(text)) for name, text in commands)

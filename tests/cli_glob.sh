@@ -17,6 +17,13 @@ patterns()
 	python3 "$PF_SOURCE_DIR/tests/glob_patterns.py" bash "$PINFOLD" "$p" "$h" "$@" || fail "patterns $*"
 }
 
+for command in ls stat cp cat mv ln rm rmdir readlink chmod chown touch attr truncate punch hold; do
+	expect 0 "$command" --help
+	says "may be a pattern"
+done
+expect 0 mkdir --help
+grep -q pattern "$dir/out" && fail "mkdir takes none"
+
 # ---- by chance
 mkdir "$h"
 patterns tree
@@ -212,6 +219,11 @@ are a1 a2 b d d/a1 d/a2
 expect 0 mkdir "$q:/d/1" "$q:/d/2"
 expect 1 rmdir "$q:/d/*"
 are a1 a2 b d d/a1 d/a2
+
+# unquoted, and braces: the shell leaves them to the program, or makes words of them
+bash -c 'cat=$1 q=$2; "$cat" cat $q:/?[!b] $q:/{a1,b}' bash "$PINFOLD" "$q" >"$dir/by-bash"
+expect 0 cat "$q:/a1" "$q:/a2" "$q:/a1" "$q:/b"
+same "$dir/out" "$dir/by-bash"
 
 # ---- one file
 for command in truncate punch attr hold; do

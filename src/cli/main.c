@@ -212,7 +212,8 @@ static int help(void)
 		printf("  %-9s %.*s\n", commands[i]->name, (int)strcspn(commands[i]->help, "\n"),
 		       commands[i]->help);
 	puts("\n"
-	     "What is in a pool is written POOL:/path, as in /dev/shm/pool:/models/a.bin.\n"
+	     "What is in a pool is written POOL:/path, as in /dev/shm/pool:/models/a.bin. Of what is there it may be a pattern,\n"
+	     "as for a shell, in quotes: '/dev/shm/pool:/models/*.bin'.\n"
 	     "\n"
 	     "Exit codes: 0 fine; 1 it failed, and standard error says what and why; 2 wrong usage. Also 1: fsck of a pool that is\n"
 	     "not clean, evict when something is still held, hold --verify when a held byte changed.\n"
@@ -277,12 +278,20 @@ static void choose_all(struct choice *c)
 	}
 }
 
+/* mkdir makes what it names; what others make is one operand among several. */
+static bool takes_patterns(void)
+{
+	return strstr(current->help, ":/path") && current != &cmd_mkdir;
+}
+
 static int command_help(const struct choice *c)
 {
 	const char *text = strchr(current->help, '\n');
 
 	printf("pinfold %s: %.*s\n%s\n", current->name, (int)strcspn(current->help, "\n"),
 	       current->help, text ? text + 1 : "");
+	if (takes_patterns())
+		puts("\nThe path of what is there may be a pattern, in quotes: 'POOL:/models/*.bin'; see pinfold(1).");
 	puts("\nOptions:");
 	for (size_t i = 0; i < c->count; i++) {
 		size_t index = (size_t)c->option[i].val - 256;
