@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/sys.h"
 #include "file/pool.h"
+#include "mm/mm.h"
 
 #define LOOKS 1000 /* at a difference before it is taken for real */
 
@@ -238,6 +239,7 @@ int pf_check(pf_pool *pool, void (*each)(void *arg, const char *rule, const char
 	}
 	fs_check_runtime(&l->fs, me, &report);
 	journal_check(&l->fs.journal, &report);
+	space_check(l->rt, &report);
 	rc = check_strays(me, l, &report);
 	return rc < 0 ? rc : (int)report.violations;
 }

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/step.h"
 #include "file/pool.h"
+#include "mm/mm.h"
 
 #define RETRY_FIRST_NS 1000000ull
 #define RETRY_MAX_NS   200000000ull
@@ -130,7 +131,7 @@ static bool empty_slot(struct rt_self *me, struct layout *l, unsigned slot)
 	drop_holds(me, l, slot, true);
 	drop_read_holds(me, l, slot);
 	step("reap: holds dropped");
-	return recount_rows(me, l, slot);
+	return recount_rows(me, l, slot) && space_reap(me, slot);
 }
 
 static void try_later(struct rt_slot *s)

@@ -1,6 +1,7 @@
 /*
- * The arena: chunks of 4 KiB for rows, holds and handles of slots. It only grows. Under a robust lock; `arena_pending` says which slot's
- * chain is about to get the chunk at `arena_next`, so a kill loses none: the next locker links it or leaves it.
+ * The arena: pages of 4 KiB, chunks for rows, holds and handles of slots, and page tables (table.c). It only grows. Under a robust lock; `arena_pending` says
+ * which slot's chain is about to get the chunk at `arena_next`, or which pages are about to be free tables, so a kill loses none: the
+ * next locker finishes that or leaves it.
  */
 #include "base/err.h"
 #include "base/step.h"
@@ -16,35 +17,56 @@ void arena_init(struct rt_header *h)
 	rt_lock_init(&h->arena_lock, RT_LOCK_ARENA, 0);
 }
 
-/* The pending chunk is at the head of its chain: then only the cursor is behind. If it is not, it was never linked. */
-static void repair(struct rt *rt)
+static void free_tables(struct rt *rt, uint64_t pending)
+{
+	uint64_t at = pending & ((1ull << 48) - 1), n = pending >> 48 & 0x7fff;
+	rt_table_word *word = rt_table_words(rt) + (at - rt->header->arena_start) / PAGE_BYTES;
+
+	for (uint32_t none = 0; n--; none = 0)
+		cas(word++, &none, RT_TABLE);
+}
+
+/* The pending chunk is at the head of its chain: then only the cursor is behind. If it is not, it was never linked. True: there are free tables that
+ * there were not. */
+static bool repair(struct rt *rt)
 {
 	struct rt_header *h = rt->header;
 	uint64_t pending = load_acquire(&h->arena_pending), next = load_acquire(&h->arena_next);
+	bool tables = false;
 
-	if (pending) {
+	if (pending & RT_PENDING_TABLES) {
+		tables = next != (pending & ((1ull << 48) - 1));
+		if (tables)
+			free_tables(rt, pending);
+	} else if (pending) {
 		struct rt_slot *slot = rt_slot_at(rt, (unsigned)(pending & 0xffffffff) - 1);
 
 		if (load_acquire(&slot->chunks[pending >> 32]) == next)
 			store_release(&h->arena_next, next + RT_CHUNK);
 	}
 	store_release(&h->arena_pending, 0);
+	return tables;
 }
 
-static int reserve(struct rt *rt)
+/* Memory for `pages` more, and for their words. */
+static int reserve(struct rt *rt, uint64_t pages)
 {
 	struct rt_header *h = rt->header;
-	uint64_t filled = load_relaxed(&h->arena_filled),
-		 step_bytes = MIN(ARENA_STEP, h->arena_end - filled);
+	uint64_t filled = load_relaxed(&h->arena_filled), bytes;
 	int rc;
 
-	if (load_relaxed(&h->arena_next) < filled)
+	if (load_relaxed(&h->arena_next) + pages * PAGE_BYTES <= filled)
 		return 0;
-	if (!step_bytes)
-		return err(PF_ERUNSPACE, "the arena for threads, holds and handles is full");
-	rc = rt_fill(rt, rt->base + filled, step_bytes);
+	bytes = MIN(MAX(ARENA_STEP, pages * PAGE_BYTES), h->arena_end - filled);
+	if (load_relaxed(&h->arena_next) + pages * PAGE_BYTES > filled + bytes)
+		return err(PF_ERUNSPACE,
+			   "the arena for threads, holds, handles and page tables is full");
+	rc = rt_fill(rt, rt_table_words(rt) + (filled - h->arena_start) / PAGE_BYTES,
+		     bytes / PAGE_BYTES * sizeof(rt_table_word));
 	if (rc == 0)
-		store_release(&h->arena_filled, filled + step_bytes);
+		rc = rt_fill(rt, rt->base + filled, bytes);
+	if (rc == 0)
+		store_release(&h->arena_filled, filled + bytes);
 	return rc;
 }
 
@@ -79,11 +101,41 @@ struct rt_chunk *arena_chunk(struct rt_self *me, unsigned slot, enum rt_chunk_ty
 		return NULL;
 	if (*rc == RT_LOCK_REPAIR)
 		repair(rt);
-	*rc = reserve(rt);
+	*rc = reserve(rt, 1);
 	if (*rc == 0)
 		chunk = link_chunk(rt, slot, type);
 	rt_unlock(me, &rt->header->arena_lock);
 	return chunk;
+}
+
+static void add_tables(struct rt *rt)
+{
+	struct rt_header *h = rt->header;
+	uint64_t at = load_relaxed(&h->arena_next);
+	uint64_t pending = RT_PENDING_TABLES | (uint64_t)RT_TABLES_BATCH << 48 | at;
+
+	store_release(&h->arena_pending, pending);
+	step("arena: tables pending");
+	store_release(&h->arena_next, at + RT_TABLES_BATCH * PAGE_BYTES);
+	step("arena: tables moved on");
+	free_tables(rt, pending);
+	step("arena: tables free");
+	store_release(&h->arena_pending, 0);
+}
+
+int arena_tables(struct rt_self *me)
+{
+	struct rt *rt = me->rt;
+	int rc = rt_lock(me, &rt->header->arena_lock);
+	bool found = rc == RT_LOCK_REPAIR && repair(rt);
+
+	if (rc < 0)
+		return rc;
+	rc = found ? 0 : reserve(rt, RT_TABLES_BATCH);
+	if (rc == 0 && !found)
+		add_tables(rt);
+	rt_unlock(me, &rt->header->arena_lock);
+	return rc;
 }
 
 int rt_fill(struct rt *rt, void *address, size_t bytes)

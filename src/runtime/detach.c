@@ -10,9 +10,11 @@
 #include "base/sys.h"
 #include "runtime/attach.h"
 
-/* Every row is free, and every handle was given back: a stopped process may have the lock that is needed for one. */
+/* Every row is free, and every handle and table was given back: a stopped process may have the lock that is needed for one, or be reading the other. */
 static bool slot_settled(struct rt *rt)
 {
+	if (rt_tables_of(rt, rt->slot))
+		return false;
 	for (struct rt_chunk *c = rt_chunks(rt, rt->slot, RT_CHUNK_ROWS); c;
 	     c = rt_chunk_next(rt, c))
 		for (unsigned i = 0; i < RT_ROWS; i++)

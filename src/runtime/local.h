@@ -18,7 +18,9 @@ struct rt_local {
 	pthread_mutex_t mutex; /* for all of this */
 	struct rt_self *selves;
 	struct rt_free_list holds, handles;
-	struct rt *next; /* of all runtimes of the process, under local_all */
+	_Atomic uint64_t
+		table_hint; /* no page of the arena below this is likely to be a free table */
+	struct rt *next;    /* of all runtimes of the process, under local_all */
 };
 
 /* All attached runtimes of this process: for threads that end, and for forked children. */
@@ -36,6 +38,13 @@ void local_leave(struct rt *rt);
 /* arena.c: a new chunk for our slot, linked, zeroed. NULL: error in *rc. */
 struct rt_chunk *arena_chunk(struct rt_self *me, unsigned slot, enum rt_chunk_type type, int *rc);
 void arena_init(struct rt_header *h);
+/* A batch of free tables more. */
+int arena_tables(struct rt_self *me);
+
+static inline rt_table_word *rt_table_words(struct rt *rt)
+{
+	return (rt_table_word *)(void *)(rt->base + rt->header->tables);
+}
 
 /* record.c: the unused records that earlier processes of our slot left. */
 void record_adopt(struct rt *rt);

@@ -27,6 +27,8 @@ static uint64_t lay_out(struct rt_header *h, const struct rt_plan *plan)
 		h->length[r] = plan->region[r].bytes;
 		at = align_up(at + plan->region[r].bytes, PAGE_BYTES);
 	}
+	h->tables = at;
+	at += ARENA_BYTES / PAGE_BYTES * sizeof(rt_table_word);
 	h->arena_start = at;
 	h->arena_end = at + ARENA_BYTES;
 	h->slots = RT_SLOTS;

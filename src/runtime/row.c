@@ -80,6 +80,7 @@ static void clear(struct rt_row *row, uint32_t tid)
 	store_relaxed(&row->page.set, 0);
 	store_relaxed(&row->node.set, 0);
 	store_relaxed(&row->reaps, 0);
+	store_relaxed(&row->walks, 0);
 	store_relaxed(&row->tid, tid);
 	store_release(&row->state, (uint32_t)RT_ROW_FREE);
 }

@@ -201,4 +201,56 @@ void rt_mail(struct rt *rt, unsigned slot);
 rt_handle *rt_handle_get(struct rt_self *me);
 void rt_handle_put(struct rt_self *me, rt_handle *handle);
 
+/* ---- page tables --------------------------------------------------------------------------------- */
+
+/* A page of the arena for a page table of this process, all zero; *offset from the start of the arena. It is this slot's until it is put, or the slot is
+ * reaped. Errors: -PF_ERUNSPACE, those of rt_lock(). */
+int rt_table_get(struct rt_self *me, uint64_t *offset);
+/* Of another slot, or no table: does nothing. */
+void rt_table_put(struct rt_self *me, uint64_t offset);
+/* All tables of a slot whose process is dead, or has left: nobody is inside them. Reap lock, or its own. */
+void rt_tables_free(struct rt *rt, unsigned slot);
+/* How many tables a slot has. */
+uint64_t rt_tables_of(struct rt *rt, unsigned slot);
+/* How many are some slot's; and of these, of slots that nobody has. */
+uint64_t rt_tables_used(struct rt *rt, uint64_t *lost);
+
+static inline uint8_t *rt_arena(struct rt *rt)
+{
+	return rt->base + rt->header->arena_start;
+}
+
+static inline uint64_t rt_arena_bytes(struct rt *rt)
+{
+	return rt->header->arena_end - rt->header->arena_start;
+}
+
+/* This thread reads the tables of a slot until rt_walk_end(); it may not already. None of them is used for anything else meanwhile. Pairs with
+ * the fence of rt_walkers_note(): either that sees the walk, or the walk sees what was unlinked before. */
+static inline void rt_walk_begin(struct rt_self *me, unsigned slot)
+{
+	uint64_t walks = load_relaxed(&me->row->walks);
+
+	store_fence(&me->row->walks, (walks & ~0xffffull) + 0x10000 + slot + 1);
+}
+
+static inline void rt_walk_end(struct rt_self *me)
+{
+	store_release(&me->row->walks, load_relaxed(&me->row->walks) & ~0xffffull);
+}
+
+/* Who was walking at some moment. All zero at first; free(at) at last. */
+struct rt_walkers {
+	struct rt_walker {
+		struct rt_row *row;
+		uint64_t walks;
+		unsigned slot; /* of the row */
+	} * at;
+	size_t count, room;
+};
+/* Who is inside the tables of a slot now. -ENOMEM. */
+int rt_walkers_note(struct rt *rt, unsigned slot, struct rt_walkers *walkers);
+/* All of them have left, or are dead. */
+bool rt_walkers_gone(struct rt *rt, struct rt_walkers *walkers);
+
 #endif

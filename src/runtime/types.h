@@ -2,7 +2,7 @@
  * What the living processes share, beside the media: one region of shared memory per open pool.
  * It survives kill -9 and is built anew after a power cut.
  *
- *   header, slots | arena: chunks of rows, holds, handles | regions of the modules above
+ *   header, slots | regions of the modules above | arena: chunks of rows, holds, handles; page tables
  *
  * A slot is an attached process; it has one row per thread that calls us, hold records (its maps and
  * pins) and handle records (its open files), in chunks of 4 KiB. A chunk belongs to its slot's number
@@ -23,7 +23,7 @@
 #include "base/bits.h"
 
 #define RT_MAGIC   0x31306e757264666eull
-#define RT_VERSION 2u
+#define RT_VERSION 3u
 #define RT_SLOTS   2048u
 #define RT_CHUNK   4096u
 #define RT_ROWS    31u /* per chunk, 128 bytes each */
@@ -88,7 +88,9 @@ struct rt_row {
 	struct rt_record page;  /* [r] */
 	struct rt_record node;  /* [r] */
 	_Atomic uint32_t reaps; /* [r] slot + 1 whose reap lock this row has or is about to take */
-	uint8_t unused[12];
+	uint32_t unused;
+	/* [r] {how often it walked | slot + 1}: it is inside the page tables of that slot; slot + 1 is 0: of none */
+	_Atomic uint64_t walks;
 };
 _Static_assert(sizeof(struct rt_row) == 128, "a row is two cache lines");
 
@@ -140,7 +142,10 @@ struct rt_slot {
 	_Atomic uint64_t retry; /* [s] CLOCK_MONOTONIC ns before which a deferred reap is left */
 	_Atomic uint64_t command[2]; /* [o] label, 16 bytes with NUL */
 	_Atomic uint32_t mail;       /* [s] a futex: counts what its service thread is to look at */
-	uint8_t unused[36];
+	uint32_t unused;
+	_Atomic uint64_t
+		root; /* [o] of its page tables, in the words of module mm; 0: it has none */
+	uint8_t unused_too[24];
 };
 _Static_assert(sizeof(struct rt_slot) == 128, "a slot is two cache lines");
 
@@ -153,11 +158,13 @@ struct rt_header {
 	uint64_t start[RT_REGIONS];      /* [c] offset of each region */
 	uint64_t length[RT_REGIONS];     /* [c] */
 	uint64_t arena_start, arena_end; /* [c] offsets */
+	uint64_t tables;        /* [c] offset of a word for each page of the arena: rt_table_word */
 	_Atomic uint64_t state; /* [s] enum rt_state; BUILDING and CLOSING under the media's lock */
 	_Atomic uint64_t arena_next;   /* [a] offset of the first chunk not given out */
 	_Atomic uint64_t arena_filled; /* [a] offset up to which memory is reserved */
-	_Atomic uint64_t
-		arena_pending; /* [a] slot + 1 and type << 32 of a chunk being linked; 0: none */
+	/* [a] slot + 1 and type << 32 of a chunk being linked, or RT_PENDING_TABLES, pages << 48 and the offset of what becomes
+	 * free tables; 0: none */
+	_Atomic uint64_t arena_pending;
 	_Atomic uint64_t slots_used; /* [s] no slot at or above this was ever used */
 	_Atomic uint64_t
 		recount; /* [s] the recount flag: {sequence 32 | epoch 16 | slot + 1 16}; 0: none */
@@ -167,8 +174,15 @@ struct rt_header {
 	_Atomic uint64_t
 		swept; /* [s] CLOCK_MONOTONIC ns when a service thread last looked for the dead */
 	struct rt_lock arena_lock;
-	uint8_t unused[48];
+	uint8_t unused[40];
 };
+
+/* Of a page of the arena. 0: it is a chunk, or was never used. Changed by CAS, so that at any moment a table is free or
+ * somebody's: {RT_TABLE | slot + 1}, or RT_TABLE alone. */
+typedef _Atomic uint32_t rt_table_word;
+#define RT_TABLE          0x10000u
+#define RT_TABLES_BATCH   16u /* pages that become tables at a time */
+#define RT_PENDING_TABLES (1ull << 63)
 
 /* Ranges of pages. A hold: {pages 24 | pfn 40}. An intent: {pages 23 | pfn 40 | 1}. */
 static inline uint64_t rt_range(uint64_t pfn, uint64_t pages)
