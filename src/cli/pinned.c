@@ -203,6 +203,31 @@ static void read_blocks(struct reading *r, bool (*tell)(uint64_t at))
 	} while (r->flying || (r->next < r->end && r->failed == UINT64_MAX));
 }
 
+/* Some hosts let rings be made, and not be used. */
+static bool ring_works(struct io_uring *ring)
+{
+	struct io_uring_cqe *cqe;
+	int n;
+
+	io_uring_prep_nop(io_uring_get_sqe(ring));
+	while ((n = io_uring_submit_and_wait(ring, 1)) == -EINTR)
+		;
+	if (n < 0 || io_uring_peek_cqe(ring, &cqe) < 0)
+		return false;
+	io_uring_cqe_seen(ring, cqe);
+	return true;
+}
+
+static bool make_ring(struct io_uring *ring)
+{
+	if (io_uring_queue_init(DEPTH, ring, 0) < 0)
+		return false;
+	if (ring_works(ring))
+		return true;
+	io_uring_queue_exit(ring);
+	return false;
+}
+
 /* One for all files: making a ring takes longer than copying a file of some 100 KiB. NULL: the host refuses it. */
 static struct reading *get_reading(void)
 {
@@ -211,7 +236,7 @@ static struct reading *get_reading(void)
 
 	if (!made && !refused) {
 		made = calloc(1, sizeof *made);
-		if (made && io_uring_queue_init(DEPTH, &made->ring, 0) < 0) {
+		if (made && !make_ring(&made->ring)) {
 			free(made);
 			made = NULL;
 		}
