@@ -27,6 +27,7 @@ kept attr-list 0 attr list "$p:/file"
 kept attr-get 0 attr get "$p:/file" user.version
 field_is "j['name'], j['value']" "('user.version', '17')"
 
+: >"$dir/hold"
 "$PINFOLD" hold "$p:/file" --map --offset 4096 --json >"$dir/hold" 2>"$dir/hold.err" &
 holder=$!
 children="$children $holder"
