@@ -19,6 +19,12 @@ static void fill(const struct pt *pt, uint64_t table, unsigned level, pt_entry l
 		store_relaxed(slot + i, e + i * more);
 }
 
+/* What is accessed below says so above: else who looks for accessed leaves would not look here. */
+static uint64_t above(const struct pt_fmt *f, unsigned level, pt_entry leaf)
+{
+	return f->flags(level, leaf) & PT_YOUNG ? f->table_young : 0;
+}
+
 int pt_split_slot(struct pt *pt, uint64_t va, pt_slot *slot, unsigned level,
 		  const struct pt_gather *gather)
 {
@@ -36,7 +42,7 @@ int pt_split_slot(struct pt *pt, uint64_t va, pt_slot *slot, unsigned level,
 	}
 	do
 		fill(pt, table, level, leaf);
-	while (!cas(slot, &leaf, pt_table_entry(pt, table)));
+	while (!cas(slot, &leaf, pt_table_entry(pt, table) | above(pt->fmt, level, leaf)));
 	return 0;
 }
 
