@@ -17,7 +17,8 @@ bool pt_change_slot(struct pt *pt, pt_slot *slot, unsigned level, unsigned clear
 	do {
 		unsigned flags = (f->flags(level, *before) & ~clear) | set;
 
-		if (flags & PT_UFFD_WP)
+		/* Nor does a leaf that permits nothing become one that permits stores alone. */
+		if ((flags & PT_UFFD_WP) || !(flags & PT_READ))
 			flags &= ~PT_WRITE;
 		now = f->leaf(level, flags) |
 		      pt_with_address(f, pt_leaf_address(f, *before, level));
