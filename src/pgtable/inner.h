@@ -40,6 +40,14 @@ static inline uint64_t pt_leaf_pfn(const struct pt *pt, pt_entry leaf, unsigned 
 	return (pt_leaf_address(pt->fmt, leaf, level) - pt->media_base) / PAGE_BYTES;
 }
 
+/* There are such pages. */
+static inline bool pt_leaf_inside(const struct pt *pt, pt_entry leaf, unsigned level)
+{
+	uint64_t pfn = pt_leaf_pfn(pt, leaf, level);
+
+	return pfn < pt->pages && pt_pages(pt->fmt, level) <= pt->pages - pfn;
+}
+
 /* An entry of the root that is somebody else's. */
 static inline bool pt_foreign(const struct pt *pt, pt_entry e, unsigned level)
 {
@@ -74,8 +82,8 @@ int pt_unmap_locked(struct pt *pt, uint64_t va, uint64_t last, unsigned how,
 int pt_cut(struct pt *pt, uint64_t va, uint64_t last, const struct pt_gather *gather);
 /* Tables without an entry leave the tree. */
 void pt_prune(struct pt *pt, uint64_t va, uint64_t last);
-/* Nothing is mapped in the range, no marker is in it: 0; or what pt_map() says then. */
-int pt_empty(const struct pt *pt, uint64_t va, uint64_t last);
+/* Nothing is mapped in the range, no marker is in it, nor, afterwards, a table that is in it whole: 0; or what pt_map() says then. */
+int pt_empty(struct pt *pt, uint64_t va, uint64_t last);
 /* A leaf at `level` may map pages from pfn on at va. */
 bool pt_leaf_fits(const struct pt *pt, uint64_t va, uint64_t pfn, unsigned level);
 /* Changes what the leaf at a slot says; *before is what it was. False: it says that already. */

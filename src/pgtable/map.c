@@ -9,6 +9,7 @@
 struct over {
 	uint64_t va, last;
 	uint64_t visits; /* tables that may still be entered */
+	bool bare;       /* a table that is in the range whole has no entry */
 };
 
 static int taken(const struct pt *pt, uint64_t va, unsigned level, pt_entry e)
@@ -30,7 +31,7 @@ static int empty_table(const struct pt *pt, struct over *over, uint64_t table, u
 	for (unsigned i = pt_index(pt->fmt, over->va, level); i < pt_entries(pt->fmt);
 	     i++, slot++) {
 		pt_entry e = load_relaxed(slot);
-		uint64_t next = align_down(over->va, bytes) + bytes;
+		uint64_t start = over->va, next = align_down(start, bytes) + bytes;
 
 		if (e && (!level || !pt_is_table(pt->fmt, e) || pt_foreign(pt, e, level)))
 			return taken(pt, over->va, level, e);
@@ -42,6 +43,7 @@ static int empty_table(const struct pt *pt, struct over *over, uint64_t table, u
 				return pt_bad(pt, over->va, level, e);
 			if ((rc = empty_table(pt, over, below, level - 1)) < 0)
 				return rc;
+			over->bare |= !(start & (bytes - 1)) && next - 1 <= over->last;
 		}
 		if (next - 1 >= over->last)
 			return 0;
@@ -50,11 +52,15 @@ static int empty_table(const struct pt *pt, struct over *over, uint64_t table, u
 	return 0;
 }
 
-int pt_empty(const struct pt *pt, uint64_t va, uint64_t last)
+int pt_empty(struct pt *pt, uint64_t va, uint64_t last)
 {
-	struct over over = {va, last, pt->arena_bytes / PAGE_BYTES};
+	struct over over = {va, last, pt->arena_bytes / PAGE_BYTES, false};
+	int rc = empty_table(pt, &over, pt->root, pt->fmt->levels - 1u);
 
-	return empty_table(pt, &over, pt->root, pt->fmt->levels - 1u);
+	/* A callback of a walk may have taken out its last entry: what is mapped now may need its place. */
+	if (rc == 0 && over.bare)
+		pt_prune(pt, va, last);
+	return rc;
 }
 
 /* ---- filling ---- */
@@ -91,9 +97,6 @@ static int fill(struct pt *pt, uint64_t va, uint64_t pfn, uint64_t pages, unsign
 
 	if (rc < 0)
 		return rc;
-	/* A table without entries, that a walk left: it goes first. */
-	if (level && load_relaxed(slot))
-		pt_unmap_locked(pt, va, va + pt_bytes(pt->fmt, level) - 1, 0, NULL);
 	for (uint64_t i = 0; i < n; i++)
 		store_release(slot + i, e + i * more);
 	return (int)n;

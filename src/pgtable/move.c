@@ -74,9 +74,6 @@ static void move_unit(struct pt *pt, struct step *s)
 
 	if (pt_seek(pt, s->to, false, &level, &there) < 0 || level != s->level)
 		return; /* prepare() made it: nobody but we changes the tree */
-	/* Tables without an entry, which a walk left. */
-	if (load_relaxed(there))
-		pt_unmap_locked(pt, s->to, s->to + pt_bytes(pt->fmt, level) - 1, 0, NULL);
 	/* Who holds a table and looks again at what led to it must find that gone. */
 	store_release(there, swap(s->slot, 0));
 	pt_touch(pt, s->to);
@@ -159,8 +156,6 @@ static int copy_entry(struct pt_walk *walk, uint64_t va, unsigned level, pt_slot
 			return rc;
 		e = copy_of(walk, c, level, slot, e);
 	}
-	if (load_relaxed(there))
-		pt_unmap_locked(c->to, va, va + pt_bytes(c->to->fmt, level) - 1, 0, NULL);
 	store_release(there, e);
 	return 0;
 }

@@ -82,10 +82,11 @@ struct pt {
 /* ---- trees (tree.c) ---- */
 
 /* Makes an empty tree. The caller has set fmt, arena, arena_bytes, table_base, media_base, pages, physical_bits, memory and arg.
- * Errors: -PF_EPTADDRESS (a base is no multiple of 4096, memory lies above what format and machine can address, or a
+ * Errors: -PF_EPTADDRESS (a base or the length of the arena is no multiple of 4096, memory lies above what format and machine can address, or a
  * table could be at address 0 where the format cannot say that), those of alloc(). */
 int pt_make(struct pt *pt);
-/* The same of a tree that is there, of this process or of a dead one; `root` is set, too. It is not looked at. Frees nothing when it is closed. */
+/* The same of a tree that is there, of this process or of a dead one; `root` is set, too. What is in it is not looked at. Frees nothing when it is
+ * closed. Errors: -PF_EPTADDRESS; -PF_EPAGETABLE: the root is not in the arena. */
 int pt_open(struct pt *pt);
 /* Frees all tables of a tree that nobody walks any more, markers included. `gather`, as below, may be NULL.
  * Errors: -PF_EPAGETABLE: what could be reached is freed. */
@@ -189,7 +190,7 @@ struct pt_change {
 	void *arg;
 };
 
-/* Changes the flags of all leaves in a range. Markers stay. Where PT_UFFD_WP is set, PT_WRITE is not, whatever is asked for. `gather`, which may be
+/* Changes the flags of all leaves in a range. Markers stay. Where PT_UFFD_WP is set or PT_READ is not, PT_WRITE is not, whatever is asked for. `gather`, which may be
  * NULL, is told of splits. Returns how many leaves changed.
  * Errors: -PF_EPTCAN (the format has no bit for one of the flags), -PF_ERANGE; those of alloc() and of gather->split(): nothing has changed;
  * -PF_EPAGETABLE. */
@@ -266,6 +267,7 @@ struct pt_walk {
 	void *arg;
 	enum pt_action action;
 	uint64_t visits; /* tables that may still be entered */
+	bool bare;       /* nothing was installed where that was asked for */
 };
 
 /*

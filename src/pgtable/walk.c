@@ -7,8 +7,8 @@
  *   a leaf         -> split if somebody below wants to see it and the walk may; a walk that only installs leaves it alone
  *   a table        -> down into it
  *
- * The entry that leads down is loaded once, and the table taken from that value: whatever others make of the entry after it was tested
- * is either another table, or makes the walk look again.
+ * The entry that leads down is loaded once, after the callback, and the table taken from that value. Where it is no more what the callback was asked
+ * about, the walk starts at the entry again: a leaf that came after a table went is neither split nor skipped unseen.
  */
 #include "pgtable/inner.h"
 
@@ -26,6 +26,8 @@ static int walk_pte_table(struct pt_walk *w, uint64_t table, uint64_t va, uint64
 			rc = ops->install(w, va, &e);
 			if (rc == 0 && e)
 				store_release(slot, e);
+			else
+				w->bare = true;
 		} else if (ops->pte) {
 			rc = ops->pte(w, va, slot, e);
 		}
@@ -55,15 +57,31 @@ static bool wanted_below(const struct pt_walk_ops *ops, unsigned level)
 /* Results of these: how the walk goes on, or a negative error. */
 enum { DOWN, BEHIND, ONCE_MORE };
 
-/* An entry that nobody dealt with: what there is to go down into. */
-static int open_entry(struct pt_walk *w, uint64_t va, unsigned level, pt_slot *slot,
+/* Once more, but not without end: somebody may change an entry whenever it is looked at. */
+static int once_more(struct pt_walk *w, uint64_t va, unsigned level, pt_entry e)
+{
+	if (!w->visits)
+		return pt_bad(w->pt, va, level, e);
+	w->visits--;
+	return ONCE_MORE;
+}
+
+/* Not what the callback was asked about: none, a table where a leaf was or the reverse, a leaf of other pages. */
+static bool another(const struct pt_fmt *f, pt_entry seen, pt_entry now)
+{
+	return !now || pt_is_table(f, seen) != pt_is_table(f, now) ||
+	       (!pt_is_table(f, now) && ((seen ^ now) & f->address));
+}
+
+/* An entry that was seen, and nobody dealt with: what there is to go down into. */
+static int open_entry(struct pt_walk *w, uint64_t va, unsigned level, pt_slot *slot, pt_entry seen,
 		      uint64_t *table)
 {
 	const struct pt_fmt *f = w->pt->fmt;
 	pt_entry e = load_acquire(slot);
 
-	if (!e)
-		return ONCE_MORE;
+	if (another(f, seen, e))
+		return once_more(w, va, level, e);
 	if (pt_is_table(f, e)) {
 		if (pt_foreign(w->pt, e, level))
 			return BEHIND;
@@ -95,8 +113,10 @@ static int walk_entry(struct pt_walk *w, pt_slot *slot, unsigned level, uint64_t
 
 		if (!e && !w->ops->install)
 			return w->ops->hole ? w->ops->hole(w, va, last, level) : 0;
-		if (!e && (rc = pt_link(w->pt, slot, &below)) < 0)
+		if (!e && (rc = pt_link(w->pt, slot, &below)) < 0) {
+			w->bare = true;
 			return rc;
+		}
 		if (!e)
 			return walk_table(w, below, level - 1, va, last);
 		if (pt_foreign(w->pt, e, level))
@@ -111,7 +131,7 @@ static int walk_entry(struct pt_walk *w, pt_slot *slot, unsigned level, uint64_t
 		}
 		if (!wanted_below(w->ops, level) && !w->ops->install)
 			return 0;
-		rc = open_entry(w, va, level, slot, &below);
+		rc = open_entry(w, va, level, slot, e, &below);
 	} while (rc == ONCE_MORE);
 	return rc == DOWN ? walk_table(w, below, level - 1, va, last) : rc < 0 ? rc : 0;
 }
@@ -146,7 +166,12 @@ int pt_walk_locked(struct pt *pt, uint64_t va, uint64_t last, const struct pt_wa
 		.visits = pt->arena_bytes / PAGE_BYTES,
 	};
 
-	return walk_table(&walk, pt->root, pt->fmt->levels - 1u, va, last);
+	int rc = walk_table(&walk, pt->root, pt->fmt->levels - 1u, va, last);
+
+	/* Tables were made in which nothing came. */
+	if (walk.bare)
+		pt_prune(pt, va, last);
+	return rc;
 }
 
 int pt_walk(struct pt *pt, uint64_t va, uint64_t pages, const struct pt_walk_ops *ops,
