@@ -21,9 +21,9 @@ static void look_leaf(struct look *l, uint64_t va, unsigned level, pt_entry e)
 {
 	const struct pt *pt = l->pt;
 	const struct pt_fmt *f = pt->fmt;
-	uint64_t pfn = pt_leaf_pfn(pt, e, level), pages = pt_pages(f, level);
+	uint64_t pfn = pt_leaf_pfn(pt, e, level);
 
-	if (pfn >= pt->pages || pages > pt->pages - pfn)
+	if (!pt_leaf_inside(pt, e, level))
 		wrong(l, "pages past the end", va, level, e);
 	else if (level > PT_PUD || !pt_leaf_fits(pt, va, pfn, level))
 		wrong(l, "a leaf larger than its folio", va, level, e);

@@ -94,12 +94,16 @@ int pt_poison(struct pt *pt, uint64_t va)
 		return rc;
 	pthread_mutex_lock(&pt->lock);
 	rc = pt_seek(pt, va, true, &level, &slot);
-	if (rc == 0 && (level || pt_is_leaf(pt->fmt, load_relaxed(slot), level)))
-		rc = err(PF_EMAPPED, "address %#lx", (unsigned long)va);
-	else if (rc == 0)
-		store_release(slot, load_relaxed(slot) | PT_POISON);
-	else
+	pt_entry e = rc < 0 ? 0 : load_relaxed(slot);
+
+	if (rc < 0)
 		pt_prune(pt, va, va + PAGE_BYTES - 1);
+	else if (level || pt_is_leaf(pt->fmt, e, level))
+		rc = err(PF_EMAPPED, "address %#lx", (unsigned long)va);
+	else if (e && !pt_is_marker(e))
+		rc = pt_bad(pt, va, level, e);
+	else
+		store_release(slot, e | PT_POISON);
 	pthread_mutex_unlock(&pt->lock);
 	return rc;
 }

@@ -192,10 +192,10 @@ static bool addressable(const struct pt *pt, uint64_t base, uint64_t bytes)
 	return base % PAGE_BYTES == 0 && base <= limit && bytes <= limit - base;
 }
 
-int pt_open(struct pt *pt)
+static int begin(struct pt *pt)
 {
 	/* Where a table's entry is its bare address, address 0 would be none. */
-	if ((!pt->fmt->table_bits && !pt->table_base) ||
+	if ((!pt->fmt->table_bits && !pt->table_base) || pt->arena_bytes % PAGE_BYTES ||
 	    !addressable(pt, pt->table_base, pt->arena_bytes) ||
 	    pt->pages > 1ull << (64 - PAGE_SHIFT - 1) ||
 	    !addressable(pt, pt->media_base, pt->pages * PAGE_BYTES))
@@ -209,9 +209,17 @@ int pt_open(struct pt *pt)
 	return 0;
 }
 
+int pt_open(struct pt *pt)
+{
+	if (pt->root % PAGE_BYTES || !pt_in_arena(pt, pt->root))
+		return err(PF_EPAGETABLE, "%s: the root at offset %#lx of %#lx", pt->fmt->name,
+			   (unsigned long)pt->root, (unsigned long)pt->arena_bytes);
+	return begin(pt);
+}
+
 int pt_make(struct pt *pt)
 {
-	int rc = pt_open(pt);
+	int rc = begin(pt);
 
 	if (rc == 0 && (rc = pt_table_new(pt, &pt->root)) < 0)
 		pt_close(pt);

@@ -45,7 +45,7 @@ static bool sweep_entry(struct sweep *s, pt_slot *slot, unsigned level, uint64_t
 	}
 	/* What hardware set until now is in what comes out. */
 	e = swap(slot, 0);
-	if (pt_is_leaf(f, e, level))
+	if (pt_is_leaf(f, e, level) && pt_leaf_inside(s->pt, e, level))
 		pt_gone(s->gather, align_down(va, pt_bytes(f, level)), level, e);
 	else if (level || !pt_is_marker(e))
 		s->rc = pt_bad(s->pt, va, level, e);
