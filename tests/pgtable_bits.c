@@ -107,7 +107,7 @@ static void make_tree(struct flat *fl)
 	fl->folios = 0;
 	for (unsigned p = 0; p < 3; p++) {
 		map(fl, p, PT_PTE, permissions[p + 1]);
-		map(fl, small + p, PT_PTE, permissions[p] | all);
+		map(fl, small + p, PT_PTE, (permissions[p] & ~PT_WRITE) | all);
 	}
 	put_marker(fl, 2 * small, PT_GUARD);
 	put_marker(fl, 2 * small + 1, PT_POISON);

@@ -135,6 +135,103 @@ void flat_clear(struct flat *fl, uint64_t i, uint64_t n, bool keep_guards)
 	}
 }
 
+/* ---- what leaves say ---- */
+
+enum { TOLD_WANTED = 1, TOLD_DONE };
+
+static unsigned changed(unsigned flags, const struct pt_change *change)
+{
+	if (change->only && !(flags & change->only))
+		return flags;
+	flags = (flags & ~change->clear) | change->set;
+	/* What is tracked is not writable, nor is what cannot be read. */
+	return flags & PT_UFFD_WP || !(flags & PT_READ) ? flags & ~PT_WRITE : flags;
+}
+
+long flat_change(struct flat *fl, uint64_t i, uint64_t n, const struct pt_change *change)
+{
+	uint64_t pages;
+	long count = 0;
+
+	memset(fl->told, 0, fl->n);
+	if (!change->whole)
+		flat_cut(fl, i, n);
+	for (uint64_t p = i; p < i + n; p += pages) {
+		struct flat_page *page = fl->next + p;
+		unsigned now = changed(page->flags, change);
+
+		pages = 1;
+		if (page->level == FLAT_NONE)
+			continue;
+		p = flat_leaf(fl, p, page->level);
+		pages = pt_pages(&fl->fmt, page->level);
+		if (now == page->flags)
+			continue;
+		fl->told[p] = change->each ? TOLD_WANTED : 0;
+		count++;
+		for (uint64_t q = p; q < p + pages; q++)
+			fl->next[q].flags = (uint16_t)now;
+	}
+	return count;
+}
+
+void flat_told(void *arg, uint64_t va, unsigned level, pt_entry before)
+{
+	struct flat *fl = arg;
+	uint64_t i = flat_index(fl, va);
+
+	must(i < fl->n);
+	must_be(fl->told[i], TOLD_WANTED);
+	must_be(fl->next[i].level, level);
+	must_be(fl->page[i].flags, fl->fmt.flags(level, before));
+	fl->told[i] = TOLD_DONE;
+}
+
+void flat_all_told(const struct flat *fl)
+{
+	must(!memchr(fl->told, TOLD_WANTED, fl->n));
+}
+
+bool flat_collapse(struct flat *fl, uint64_t i, unsigned level)
+{
+	const unsigned merged = PT_YOUNG | PT_DIRTY;
+	uint64_t pages = pt_pages(&fl->fmt, level);
+	struct flat_page first = fl->next[i];
+	unsigned flags = first.flags;
+
+	for (uint64_t p = 0; p < pages; p++) {
+		const struct flat_page *page = fl->next + i + p;
+
+		if (page->level != level - 1 || page->pfn != first.pfn + p ||
+		    ((page->flags ^ first.flags) & ~merged))
+			return false;
+		flags |= page->flags;
+	}
+	if (first.pfn % pages || !flat_fits(fl, first.pfn, level) ||
+	    flags & (PT_SPECIAL | PT_UFFD_WP))
+		return false;
+	for (uint64_t p = 0; p < pages; p++) {
+		fl->next[i + p].level = (uint8_t)level;
+		fl->next[i + p].flags = (uint16_t)flags;
+	}
+	return true;
+}
+
+void flat_move(struct flat *fl, uint64_t i, uint64_t j, uint64_t n)
+{
+	uint64_t distance = (flat_va(fl, i) - flat_va(fl, j)) / PAGE_BYTES;
+
+	flat_cut(fl, i, n);
+	for (uint64_t p = i; p < i + n; p++)
+		while (fl->next[p].level != FLAT_NONE &&
+		       distance % pt_pages(&fl->fmt, fl->next[p].level))
+			flat_split(fl, p);
+	memcpy(fl->next + j, fl->next + i, n * sizeof *fl->next);
+	flat_clear(fl, i, n, false);
+}
+
+/* ---- tables ---- */
+
 uint64_t flat_tables(const struct flat *fl, const struct flat_page *page)
 {
 	const struct pt_fmt *f = &fl->fmt;
@@ -260,6 +357,7 @@ void flat_make(struct flat *fl, const struct pt_fmt *f, uint64_t seed)
 	fl->page = pages(fl->n);
 	fl->next = pages(fl->n);
 	fl->held = pages(fl->n);
+	fl->told = calloc(fl->n, 1);
 	fl->gather = (struct pt_gather){gone, split, collapsed, copy, fl};
 	/* Room for all tables, and as many that wait until nobody is in them. */
 	tables_make(&fl->t, &fl->fmt, 4096, 2 * fl->n);
@@ -279,4 +377,5 @@ void flat_end(struct flat *fl)
 	free(fl->page);
 	free(fl->next);
 	free(fl->held);
+	free(fl->told);
 }

@@ -34,13 +34,13 @@ struct flat {
 	struct flat_page *page;
 	struct flat_page *next; /* what an operation is to make of it */
 	struct flat_page *held; /* pfn and level: by what `gather` was told */
+	uint8_t *told;          /* first pages of leaves: TOLD_WANTED, TOLD_DONE */
 	struct test_random r;
 	uint64_t folios;      /* which leaves fit into their folio */
 	uint64_t splits;      /* of leaves, that the operation under way needs */
 	uint64_t splits_left; /* until gather->split() fails */
 	uint64_t copies_left; /* until gather->copy() fails */
 	bool quiet;           /* `gather` is not given: `held` follows by itself */
-	bool loose;           /* tables without an entry may be there */
 	char doing[200];
 };
 
@@ -70,7 +70,17 @@ void flat_split(struct flat *fl, uint64_t i);
 /* No leaf is partly in the n pages. */
 void flat_cut(struct flat *fl, uint64_t i, uint64_t n);
 void flat_clear(struct flat *fl, uint64_t i, uint64_t n, bool keep_guards);
+/* Flags of leaves with pages in these n. How many changed. */
+long flat_change(struct flat *fl, uint64_t i, uint64_t n, const struct pt_change *change);
+/* It can be one leaf at `level` with what is beside it, and becomes that. */
+bool flat_collapse(struct flat *fl, uint64_t i, unsigned level);
+/* What is at the n pages goes to page j and those behind it. */
+void flat_move(struct flat *fl, uint64_t i, uint64_t j, uint64_t n);
 bool flat_fits(const struct flat *fl, uint64_t pfn, unsigned level);
+
+/* For pt_change.each, with the array as arg: told of what flat_change() wants. flat_all_told(): of all of it. */
+void flat_told(void *arg, uint64_t va, unsigned level, pt_entry before);
+void flat_all_told(const struct flat *fl);
 
 /* ---- comparing (flat_check.c) ---- */
 

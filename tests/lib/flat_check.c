@@ -1,4 +1,5 @@
 /* Comparing: a reader of the tree that follows the manuals, and the functions under test. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 struct reading {
 	struct flat *fl;
 	uint64_t tables, pages, markers;
+	bool young; /* a leaf was, since this was cleared */
 	char why[300];
 };
 
@@ -51,6 +53,7 @@ static const char *read_leaf(struct reading *rd, uint64_t va, unsigned level, pt
 				      page->flags);
 	}
 	rd->pages += pages;
+	rd->young |= m.flags & PT_YOUNG;
 	return NULL;
 }
 
@@ -66,11 +69,29 @@ static const char *read_marker(struct reading *rd, uint64_t va, pt_entry e, stru
 
 static const char *read_table(struct reading *rd, uint64_t offset, unsigned level, uint64_t va);
 
-static const char *read_entry(struct reading *rd, uint64_t va, unsigned level, pt_entry e)
+/* Who looks for accessed leaves looks only where tables are. */
+static const char *read_below(struct reading *rd, uint64_t va, unsigned level, pt_entry e,
+			      struct manual m)
 {
 	struct flat *fl = rd->fl;
-	struct manual m = manual_read(&fl->fmt, level, e);
 	uint64_t below = m.address - fl->t.pt.table_base;
+	bool young = rd->young;
+	const char *why;
+
+	if (below >= fl->t.bytes || !fl->t.used[below / PAGE_BYTES])
+		return differ(rd, va, level, e, "no table is there");
+	rd->young = false;
+	if ((why = read_table(rd, below, level - 1, va)))
+		return why;
+	if (rd->young && fl->fmt.table_young && !(m.flags & PT_YOUNG))
+		return differ(rd, va, level, e, "accessed below, and not here");
+	rd->young |= young;
+	return NULL;
+}
+
+static const char *read_entry(struct reading *rd, uint64_t va, unsigned level, pt_entry e)
+{
+	struct manual m = manual_read(&rd->fl->fmt, level, e);
 
 	switch (m.kind) {
 	case MANUAL_NONE:
@@ -80,9 +101,7 @@ static const char *read_entry(struct reading *rd, uint64_t va, unsigned level, p
 	case MANUAL_MARKER:
 		return read_marker(rd, va, e, m);
 	case MANUAL_TABLE:
-		if (below >= fl->t.bytes || !fl->t.used[below / PAGE_BYTES])
-			return differ(rd, va, level, e, "no table is there");
-		return read_table(rd, below, level - 1, va);
+		return read_below(rd, va, level, e, m);
 	default:
 		return differ(rd, va, level, e, "%s", m.bad);
 	}
@@ -166,12 +185,67 @@ static void look_up(const struct flat *fl, uint64_t i, uint64_t inside)
 	same(fl, i, leaf.level, leaf.entry, leaf.pfn);
 }
 
+/* What a CPU says of an access: by what the leaf says. */
+static enum pt_outcome outcome(const struct flat *fl, const struct flat_page *page, unsigned access)
+{
+	unsigned flags = page->level == FLAT_NONE ? 0 : page->flags;
+
+	if (!(flags & PT_PERMISSIONS))
+		return PT_NOT_PRESENT;
+	if (!fl->fmt.hardware_young && !(flags & PT_YOUNG))
+		return PT_NOT_ACCESSED;
+	if (access & PT_WRITE && !fl->fmt.hardware_dirty && !(flags & PT_DIRTY))
+		return PT_FORBIDDEN;
+	return access & ~flags ? PT_FORBIDDEN : PT_OK;
+}
+
+/* By users, or by the supervisor to what is not of users; the rest differs between CPUs. */
+static void translate(struct flat *fl, uint64_t i, uint64_t inside)
+{
+	const struct flat_page *page = fl->page + i;
+	unsigned access = 1u << test_below(&fl->r, 3);
+	struct pt_translation t;
+
+	if (page->flags & PT_USER || test_below(&fl->r, 2))
+		access |= PT_USER;
+	must_be(pt_translate(&fl->t.pt, flat_va(fl, i) + inside, access, &t), 0);
+	if (t.outcome != outcome(fl, page, access) ||
+	    (page->level != FLAT_NONE && t.level != page->level) ||
+	    (t.outcome == PT_OK &&
+	     t.address != fl->t.pt.media_base + page->pfn * PAGE_BYTES + inside))
+		fail("%s, %s: access %#x to %#lx, flags %#x: outcome %d at level %u, not %d",
+		     fl->fmt.name, fl->doing, access, (unsigned long)flat_va(fl, i), page->flags,
+		     t.outcome, t.level, outcome(fl, page, access));
+}
+
+/* Special leaves are of no folio. */
+static void folio_walk(struct flat *fl, uint64_t i)
+{
+	const struct flat_page *page = fl->page + i;
+	struct pt_leaf leaf;
+	bool mapped = page->level != FLAT_NONE, special = page->flags & PT_SPECIAL;
+	unsigned how = test_below(&fl->r, 2) ? PT_WALK_SPECIAL : 0;
+
+	if (pt_folio_walk_start(&fl->t.pt, flat_va(fl, i), how, &leaf) !=
+	    (mapped && (how || !special)))
+		fail("%s, %s: folio walk to %#lx", fl->fmt.name, fl->doing,
+		     (unsigned long)flat_va(fl, i));
+	if (!mapped || (!how && special))
+		return;
+	must_be(leaf.pfn, page->pfn);
+	must_be(pthread_mutex_trylock(&fl->t.pt.lock), EBUSY);
+	pt_folio_walk_end(&fl->t.pt);
+}
+
 static void look_up_all(struct flat *fl)
 {
 	uint64_t step = 1 + fl->n / 2048;
 
-	for (uint64_t i = test_below(&fl->r, step); i < fl->n; i += step)
+	for (uint64_t i = test_below(&fl->r, step); i < fl->n; i += step) {
 		look_up(fl, i, test_below(&fl->r, PAGE_BYTES));
+		translate(fl, i, test_below(&fl->r, PAGE_BYTES));
+	}
+	folio_walk(fl, test_below(&fl->r, fl->n));
 }
 
 /* A walk meets every page of its range once, in order. */
@@ -277,17 +351,26 @@ static void check_held(const struct flat *fl)
 	}
 }
 
+static void complain(void *arg, const char *rule, const char *text)
+{
+	const struct flat *fl = arg;
+
+	fail("%s, %s: pt_check(): %s: %s", fl->fmt.name, fl->doing, rule, text);
+}
+
 void flat_check(struct flat *fl)
 {
 	const char *why = flat_differs(fl);
 	uint64_t tables = flat_tables(fl, fl->page);
+	struct report report = {.each = complain, .arg = fl};
 
 	if (why)
 		fail("%s, %u index bits, %s: %s", fl->fmt.name, fl->fmt.index_bits, fl->doing, why);
 	check_held(fl);
 	look_up_all(fl);
 	walk_all(fl);
-	if (fl->loose ? fl->t.pt.tables < tables : fl->t.pt.tables != tables)
+	must_be(pt_check(&fl->t.pt, &report), 0);
+	if (fl->t.pt.tables != tables)
 		fail("%s, %s: %lu tables where %lu are enough", fl->fmt.name, fl->doing,
 		     (unsigned long)fl->t.pt.tables, (unsigned long)tables);
 	must_be((long)fl->t.in_use, (long)(fl->t.pt.tables + fl->t.pt.deferred.count));

@@ -170,9 +170,9 @@ static int taken(const struct flat *fl, uint64_t i, uint64_t n)
 
 static void end_map(struct flat *fl, int rc, int wanted, uint64_t left, uint64_t i, uint64_t n)
 {
-	if (!wanted && !fl->loose && flat_tables(fl, fl->next) - flat_tables(fl, fl->page) > left)
+	if (!wanted && flat_tables(fl, fl->next) - flat_tables(fl, fl->page) > left)
 		wanted = -ENOMEM;
-	if (rc != wanted && !(fl->loose && rc == -ENOMEM))
+	if (rc != wanted)
 		test_fail(__FILE__, __LINE__, "%s, %s: %d, not %d", fl->fmt.name, fl->doing, rc,
 			  wanted);
 	if (rc == 0)
@@ -239,6 +239,17 @@ static void op_unmap(struct flat *fl)
 			left, splits_left, fl->splits);
 }
 
+/* All that a piece of the array has: no table is left of it. */
+static void op_wipe(struct flat *fl)
+{
+	uint64_t i = flat_first(fl, some_page(fl)), n = flat_behind(fl, i) - i;
+
+	doing(fl, "pt_unmap(%#lx, %lu)", ul(flat_va(fl, i)), ul(n));
+	flat_clear(fl, i, n, false);
+	must_be(pt_unmap(&fl->t.pt, flat_va(fl, i), n, 0, gather(fl)), 0);
+	end(fl, true);
+}
+
 static void op_split(struct flat *fl)
 {
 	uint64_t i = some_page(fl), left = fl->t.left, splits_left = fl->splits_left;
@@ -251,26 +262,362 @@ static void op_split(struct flat *fl)
 			splits_left, fl->splits);
 }
 
-/* A CPU reads or writes. */
+static void op_collapse(struct flat *fl)
+{
+	unsigned level = 1 + (unsigned)test_below(&fl->r, 2);
+	uint64_t i = flat_leaf(fl, some_page(fl), level), n = pt_pages(&fl->fmt, level);
+
+	if (i >= fl->n || i + n > flat_behind(fl, i))
+		return;
+	doing(fl, "pt_collapse(%#lx, %u)", ul(flat_va(fl, i)), level);
+	must_be(pt_collapse(&fl->t.pt, flat_va(fl, i) + test_below(&fl->r, n) * PAGE_BYTES, level,
+			    gather(fl)),
+		flat_collapse(fl, i, level) ? 0 : -PF_EPTLEAF);
+	end(fl, true);
+}
+
+/* ---- what leaves say ---- */
+
+/* A CPU reads or writes, as far as it may. */
 static void op_touch(struct flat *fl)
 {
-	uint64_t i = some_page(fl), from = flat_leaf(fl, i, fl->page[i].level & 3);
-	bool write = one_in(fl, 2);
-	struct pt_leaf leaf;
-	unsigned flags;
+	uint64_t i = some_page(fl);
+	unsigned access = (one_in(fl, 2) ? PT_WRITE : PT_READ) | (fl->page[i].flags & PT_USER);
+	struct pt_change change = {.whole = true};
+	struct pt_translation t;
 
-	if (pt_lookup(&fl->t.pt, flat_va(fl, i), &leaf) != 1 ||
-	    !fl->fmt.permits(leaf.entry, fl->fmt.no_limit, write ? PT_WRITE : PT_READ))
+	doing(fl, "access %#x to %#lx", access, ul(flat_va(fl, i)));
+	must_be(pt_translate(&fl->t.pt, flat_va(fl, i), access, &t), 0);
+	if (t.outcome != PT_OK)
 		return;
-	doing(fl, "a CPU's %s of %#lx", write ? "store" : "load", ul(flat_va(fl, i)));
-	store_relaxed(leaf.slot, fl->fmt.touch(leaf.entry, write ? PT_WRITE : PT_READ));
-	if (leaf.upper)
-		atomic_fetch_or(leaf.upper, fl->fmt.table_young);
-	flags = (fl->fmt.hardware_young ? PT_YOUNG : 0) |
-		(write && fl->fmt.hardware_dirty ? PT_DIRTY : 0);
-	for (uint64_t p = 0; p < pt_pages(&fl->fmt, leaf.level); p++)
-		fl->next[from + p].flags |= (uint16_t)flags;
+	for (unsigned level = t.level; level < fl->fmt.levels; level++)
+		store_relaxed(t.slot[level], t.after[level]);
+	change.set = (fl->fmt.hardware_young ? PT_YOUNG : 0) |
+		     (access & PT_WRITE && fl->fmt.hardware_dirty ? PT_DIRTY : 0);
+	flat_change(fl, i, 1, &change);
 	end(fl, true);
+}
+
+/* The calls that have a name. */
+struct named {
+	const char *name;
+	struct pt_change change;
+	long (*call)(struct flat *fl, uint64_t va, uint64_t n);
+};
+
+static long protect_none(struct flat *fl, uint64_t va, uint64_t n)
+{
+	return pt_protect(&fl->t.pt, va, n, 0, gather(fl));
+}
+
+static long protect_read(struct flat *fl, uint64_t va, uint64_t n)
+{
+	return pt_protect(&fl->t.pt, va, n, PT_READ, gather(fl));
+}
+
+static long protect_all(struct flat *fl, uint64_t va, uint64_t n)
+{
+	return pt_protect(&fl->t.pt, va, n, PT_PERMISSIONS, gather(fl));
+}
+
+static long track(struct flat *fl, uint64_t va, uint64_t n)
+{
+	return pt_write_protect(&fl->t.pt, va, n, gather(fl));
+}
+
+static long untrack(struct flat *fl, uint64_t va, uint64_t n)
+{
+	return pt_write_unprotect(&fl->t.pt, va, n, false, gather(fl));
+}
+
+static long untrack_write(struct flat *fl, uint64_t va, uint64_t n)
+{
+	return pt_write_unprotect(&fl->t.pt, va, n, true, gather(fl));
+}
+
+static long clear_soft_dirty(struct flat *fl, uint64_t va, uint64_t n)
+{
+	return pt_clear_soft_dirty(&fl->t.pt, va, n);
+}
+
+static long collect_dirty(struct flat *fl, uint64_t va, uint64_t n)
+{
+	return pt_collect_dirty(&fl->t.pt, va, n, flat_told, fl);
+}
+
+static long clear_young(struct flat *fl, uint64_t va, uint64_t n)
+{
+	return pt_clear_young(&fl->t.pt, va, n, flat_told, fl);
+}
+
+#define WITH(a_clear, a_set, a_only)                           \
+	{                                                      \
+		.clear = a_clear, .set = a_set, .only = a_only \
+	}
+#define WHOLE(a_clear, a_each)                                                                 \
+	{                                                                                      \
+		.clear = a_clear, .only = (a_clear) & ~PT_WRITE, .whole = true, .each = a_each \
+	}
+
+static const struct named names[] = {
+	{"pt_protect to none", WITH(PT_PERMISSIONS, 0, 0), protect_none},
+	{"pt_protect to read", WITH(PT_PERMISSIONS, PT_READ, 0), protect_read},
+	{"pt_protect to all", WITH(PT_PERMISSIONS, PT_PERMISSIONS, 0), protect_all},
+	{"pt_write_protect", WITH(PT_WRITE, PT_UFFD_WP, 0), track},
+	{"pt_write_unprotect", WITH(PT_UFFD_WP, 0, PT_UFFD_WP), untrack},
+	{"pt_write_unprotect, write", WITH(PT_UFFD_WP, PT_WRITE, PT_UFFD_WP), untrack_write},
+	{"pt_clear_soft_dirty", WHOLE(PT_SOFT_DIRTY | PT_WRITE, NULL), clear_soft_dirty},
+	{"pt_collect_dirty", WHOLE(PT_DIRTY, flat_told), collect_dirty},
+	{"pt_clear_young", WHOLE(PT_YOUNG, flat_told), clear_young},
+};
+
+static void end_change(struct flat *fl, long rc, long wanted, uint64_t left, uint64_t splits_left)
+{
+	if (rc >= 0) {
+		must_be(rc, wanted);
+		flat_all_told(fl);
+	}
+	end_with_splits(fl, rc, left, splits_left, fl->splits);
+}
+
+static void op_named(struct flat *fl)
+{
+	const struct named *named = names + test_below(&fl->r, ARRAY_SIZE(names));
+	uint64_t i = some_page(fl), n = some_pages(fl, i);
+	uint64_t left = fl->t.left, splits_left = fl->splits_left;
+	long wanted;
+
+	doing(fl, "%s(%#lx, %lu), %lu tables", named->name, ul(flat_va(fl, i)), ul(n), ul(left));
+	if ((named->change.clear | named->change.set) & ~PT_PERMISSIONS & ~manual_flags(&fl->fmt)) {
+		must_be(named->call(fl, flat_va(fl, i), n), -PF_EPTCAN);
+		return;
+	}
+	wanted = flat_change(fl, i, n, &named->change);
+	end_change(fl, named->call(fl, flat_va(fl, i), n), wanted, left, splits_left);
+}
+
+static void op_change(struct flat *fl)
+{
+	uint64_t i = some_page(fl), n = some_pages(fl, i);
+	uint64_t left = fl->t.left, splits_left = fl->splits_left;
+	unsigned can = manual_flags(&fl->fmt);
+	struct pt_change change = {
+		.clear = (unsigned)test_random(&fl->r) & (can | PT_WRITE | PT_EXEC),
+		.set = (unsigned)test_random(&fl->r) & (unsigned)test_random(&fl->r) &
+		       (can | PT_WRITE | PT_READ),
+		.only = one_in(fl, 2) ? 0 : (unsigned)test_random(&fl->r) & can,
+		.whole = one_in(fl, 2),
+		.each = flat_told,
+		.arg = fl,
+	};
+	long wanted = flat_change(fl, i, n, &change);
+
+	doing(fl, "pt_change(%#lx, %lu, clear %#x, set %#x, only %#x, %d), %lu tables",
+	      ul(flat_va(fl, i)), ul(n), change.clear, change.set, change.only, change.whole,
+	      ul(left));
+	end_change(fl, pt_change(&fl->t.pt, flat_va(fl, i), n, &change, gather(fl)), wanted, left,
+		   splits_left);
+}
+
+/* ---- markers ---- */
+
+static int zap(void *arg, uint64_t va, uint64_t pages)
+{
+	struct flat *fl = arg;
+
+	return pt_unmap(&fl->t.pt, va, pages, PT_KEEP_GUARDS, gather(fl));
+}
+
+/* Guards stay that were made until it failed, and nothing is back that went. */
+static void half_guarded(struct flat *fl, uint64_t i, uint64_t n)
+{
+	for (uint64_t p = i; p < i + n; p++) {
+		struct flat_page *page = fl->page + p;
+		struct pt_leaf leaf;
+
+		if (pt_lookup(&fl->t.pt, flat_va(fl, p), &leaf) == 1)
+			continue;
+		must(!(page->marker & 1) || leaf.entry & PT_GUARD);
+		must(!leaf.entry || leaf.entry == PT_GUARD || leaf.entry >> 12 == page->marker);
+		*page = (struct flat_page){.level = FLAT_NONE,
+					   .marker = (uint8_t)(leaf.entry >> 12)};
+	}
+}
+
+static void op_guard(struct flat *fl)
+{
+	uint64_t i = some_page(fl), n = some_pages(fl, i), left = fl->t.left;
+	bool in_the_way = false;
+	int rc;
+
+	doing(fl, "pt_guard_install(%#lx, %lu), %lu tables", ul(flat_va(fl, i)), ul(n), ul(left));
+	for (uint64_t p = i; p < i + n; p++)
+		in_the_way |= fl->page[p].level != FLAT_NONE || fl->page[p].marker == 2;
+	if (in_the_way) {
+		flat_cut(fl, i, n);
+		flat_clear(fl, i, n, true);
+	}
+	for (uint64_t p = i; p < i + n; p++)
+		fl->next[p].marker |= PT_GUARD >> 12;
+	rc = pt_guard_install(&fl->t.pt, flat_va(fl, i), n, zap, fl);
+	if (rc == -ENOMEM || rc == -EIO) {
+		must(left != UINT64_MAX || rc == -EIO);
+		half_guarded(fl, i, n);
+	} else {
+		must_be(rc, 0);
+	}
+	end(fl, rc == 0);
+}
+
+static void op_unguard(struct flat *fl)
+{
+	uint64_t i = some_page(fl), n = some_pages(fl, i);
+
+	doing(fl, "pt_guard_remove(%#lx, %lu)", ul(flat_va(fl, i)), ul(n));
+	for (uint64_t p = i; p < i + n; p++)
+		fl->next[p].marker &= (uint8_t) ~(PT_GUARD >> 12);
+	must_be(pt_guard_remove(&fl->t.pt, flat_va(fl, i), n), 0);
+	end(fl, true);
+}
+
+static void op_poison(struct flat *fl)
+{
+	uint64_t i = some_page(fl), left = fl->t.left;
+	int wanted = fl->page[i].level == FLAT_NONE ? 0 : -PF_EMAPPED;
+
+	doing(fl, "pt_poison(%#lx), %lu tables", ul(flat_va(fl, i)), ul(left));
+	if (!wanted)
+		fl->next[i].marker |= PT_POISON >> 12;
+	if (!wanted && flat_tables(fl, fl->next) - flat_tables(fl, fl->page) > left)
+		wanted = -ENOMEM;
+	must_be(pt_poison(&fl->t.pt, flat_va(fl, i)), wanted);
+	end(fl, !wanted);
+}
+
+/* ---- moving and copying ---- */
+
+static bool resources(long rc)
+{
+	return rc == -ENOMEM || rc == -EIO || rc == -EREMOTEIO;
+}
+
+static void op_move(struct flat *fl)
+{
+	uint64_t i = some_page(fl), n = some_pages(fl, i), j = some_page(fl);
+	uint64_t left = fl->t.left, splits_left = fl->splits_left;
+	int wanted, rc;
+
+	if (one_in(fl, 2))
+		j = flat_leaf(fl, j, PT_PMD) + i - flat_leaf(fl, i, PT_PMD);
+	if (j >= fl->n || j + n > flat_behind(fl, j))
+		return;
+	doing(fl, "pt_move(%#lx, %#lx, %lu), %lu tables", ul(flat_va(fl, i)), ul(flat_va(fl, j)),
+	      ul(n), ul(left));
+	wanted = i < j + n && j < i + n ? -PF_ERANGE : taken(fl, j, n);
+	if (!wanted)
+		flat_move(fl, i, j, n);
+	rc = pt_move(&fl->t.pt, flat_va(fl, i), flat_va(fl, j), n, gather(fl));
+	if (rc == 0) {
+		must(fl->splits <= left && fl->splits <= splits_left);
+		memcpy(fl->held + j, fl->held + i, n * sizeof *fl->held);
+		for (uint64_t p = i; p < i + n; p++)
+			fl->held[p].level = FLAT_NONE;
+	}
+	if (rc == -ENOMEM ? left == UINT64_MAX : rc != -EIO && rc != wanted)
+		test_fail(__FILE__, __LINE__, "%s, %s: %d, not %d", fl->fmt.name, fl->doing, rc,
+			  wanted);
+	end(fl, rc == 0);
+}
+
+struct both {
+	struct flat *to, *from;
+};
+
+static void copy_gone(void *arg, uint64_t va, unsigned level, pt_entry leaf)
+{
+	struct flat *to = ((struct both *)arg)->to;
+
+	to->gather.gone(to, va, level, leaf);
+}
+
+static int copy_split(void *arg, uint64_t va, unsigned level, pt_entry leaf)
+{
+	struct flat *from = ((struct both *)arg)->from;
+
+	return from->gather.split(from, va, level, leaf);
+}
+
+static int copy_copy(void *arg, uint64_t va, unsigned level, pt_entry leaf)
+{
+	struct flat *to = ((struct both *)arg)->to;
+
+	return to->gather.copy(to, va, level, leaf);
+}
+
+/* Originals lost PT_WRITE until it failed. */
+static void half_copied(struct flat *fl, uint64_t i, uint64_t n)
+{
+	for (uint64_t p = i; p < i + n; p++) {
+		struct pt_leaf leaf;
+
+		if (pt_lookup(&fl->t.pt, flat_va(fl, p), &leaf) == 1 &&
+		    !(fl->fmt.flags(leaf.level, leaf.entry) & PT_WRITE))
+			fl->page[p].flags &= (uint16_t)~PT_WRITE;
+	}
+}
+
+static void copy(struct flat *to, struct flat *fl, uint64_t i, uint64_t n)
+{
+	struct both both = {to, fl};
+	const struct pt_gather told = {.gone = copy_gone,
+				       .split = copy_split,
+				       .copy = copy_copy,
+				       .arg = &both};
+	bool private = one_in(fl, 2);
+	int wanted = taken(to, i, n), rc;
+
+	begin(fl);
+	fl->quiet = false;
+	begin(to);
+	to->quiet = false;
+	doing(fl, "pt_copy(%#lx, %lu, %d), %lu and %lu tables", ul(flat_va(fl, i)), ul(n), private,
+	      ul(fl->t.left), ul(to->t.left));
+	memcpy(to->doing, fl->doing, sizeof to->doing);
+	flat_cut(fl, i, n);
+	for (uint64_t p = i; !wanted && p < i + n; p++) {
+		if (private)
+			fl->next[p].flags &= (uint16_t)~PT_WRITE;
+		to->next[p] = fl->next[p];
+		to->next[p].flags &= (uint16_t) ~(PT_YOUNG | (private ? 0 : PT_DIRTY));
+	}
+	rc = pt_copy(&to->t.pt, &fl->t.pt, flat_va(fl, i), n, private ? PT_COPY_PRIVATE : 0, &told);
+	if (resources(rc))
+		half_copied(fl, i, private ? n : 0);
+	else
+		must_be(rc, wanted);
+	end(fl, rc == 0);
+	end(to, rc == 0);
+}
+
+static void operation_on(struct flat *fl, void (*op)(struct flat *fl));
+
+/* To a tree that has something already, in half of the cases. */
+static void op_copy(struct flat *fl)
+{
+	struct flat to;
+
+	flat_make(&to, &fl->fmt, test_random(&fl->r));
+	to.t.pt.fmt = fl->t.pt.fmt;
+	to.folios = fl->folios;
+	if (one_in(fl, 2))
+		operation_on(&to, op_map);
+	for (unsigned times = 1 + (unsigned)test_below(&fl->r, 3); times; times--) {
+		uint64_t i = some_page(fl);
+
+		copy(&to, fl, i, some_pages(fl, i));
+		flat_check(&to);
+	}
+	flat_end(&to);
 }
 
 static void op_settle(struct flat *fl)
@@ -283,21 +630,29 @@ static void op_settle(struct flat *fl)
 /* ---- all -------------------------------------------------------------------------------------- */
 
 static void (*const ops[])(struct flat *fl) = {
-	op_map,   op_map,   op_map,   op_insert, op_insert,
-	op_unmap, op_unmap, op_split, op_touch,  op_settle,
+	op_map,      op_map,      op_map,   op_map,   op_map,    op_insert, op_insert, op_insert,
+	op_unmap,    op_unmap,    op_split, op_split, op_touch,  op_touch,  op_touch,  op_collapse,
+	op_collapse, op_collapse, op_named, op_named, op_change, op_guard,  op_guard,  op_wipe,
+	op_unguard,  op_poison,   op_move,  op_move,  op_copy,   op_settle,
 };
+
+static void operation_on(struct flat *fl, void (*op)(struct flat *fl))
+{
+	begin(fl);
+	op(fl);
+	fl->t.left = fl->splits_left = UINT64_MAX;
+	flat_check(fl);
+}
 
 static void operation(struct flat *fl)
 {
-	if (one_in(fl, 16) || fl->t.pt.deferred.count > 1000)
-		fl->t.busy = !fl->t.busy && fl->t.pt.deferred.count <= 1000;
-	begin(fl);
-	ops[test_below(&fl->r, ARRAY_SIZE(ops))](fl);
+	if (one_in(fl, 16))
+		fl->t.busy = !fl->t.busy;
+	operation_on(fl, ops[test_below(&fl->r, ARRAY_SIZE(ops))]);
 	if (fl->t.pt.deferred.count > 1000) {
 		fl->t.busy = false;
 		must_be(pt_settle(&fl->t.pt, 0), 0);
 	}
-	flat_check(fl);
 }
 
 static unsigned long round_of(const struct pt_fmt *f, unsigned operations, double share,
