@@ -10,9 +10,18 @@
 
 static json_t *document, *rows;
 
+/* The library's last message, if it is of what failed: otherwise it was a system call. */
 void die(const char *what)
 {
-	fprintf(stderr, "bench: %s: %s (%s)\n", what, pf_message(), strerror(errno));
+	const char *said = pf_message();
+
+	if (strstr(said, what))
+		fprintf(stderr, "%s: %s\n", program_invocation_name, said);
+	else if (*said)
+		fprintf(stderr, "%s: %s: %s (%s)\n", program_invocation_name, what, said,
+			strerror(errno));
+	else
+		fprintf(stderr, "%s: %s: %s\n", program_invocation_name, what, strerror(errno));
 	exit(1);
 }
 

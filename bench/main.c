@@ -105,10 +105,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 static int usage(const char *why, const char *what)
 {
-	fprintf(stderr,
-		"bench: %s %s\nusage: bench [--output FILE] [--json] [--directory DIRECTORY] [SUBJECT...]\n"
-		"subjects:",
-		what, why);
+	fprintf(stderr, "%s: %s %s\nsubjects:", program_invocation_name, what, why);
 	for (size_t i = 0; i < SUBJECTS; i++)
 		fprintf(stderr, " %s", subjects[i].name);
 	fputc('\n', stderr);
@@ -155,7 +152,7 @@ static void make_directories(void)
 static void remove_directory(const char *path)
 {
 	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) < 0)
-		fprintf(stderr, "bench: %s: %s\n", path, strerror(errno));
+		fprintf(stderr, "%s: %s: %s\n", program_invocation_name, path, strerror(errno));
 }
 
 /* What is measured runs in a child, so that nothing stays of it whatever becomes of that: gigabytes of memory. */

@@ -30,6 +30,10 @@ if [ -n "$mounted" ]; then
 	expect 0 ls $p
 	[ ! -s $dir/out ] || fail "half a file"
 
+	expect 1 bench /dev/shm tree
+	complains '^pinfold: bench: /dev/shm/pinfold-bench.*: [0-9]+ MiB wanted, its file system has [0-9]+ MiB free: No space left on device$'
+	[ -z "$(ls /dev/shm | grep bench)" ] || fail "something of bench is left"
+
 	# read-only
 	mount -t tmpfs -o size=64M none $dir/ro
 	cp $p $dir/ro/pool

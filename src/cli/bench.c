@@ -44,7 +44,7 @@ static int access_directory(const char *path)
 static int run_bench(const struct options *o, char **operands, int count)
 {
 	char path[PATH_MAX + 64];
-	static char name[] = "bench", json[] = "--json", directory[] = "--directory";
+	static char name[] = "pinfold: bench", json[] = "--json", directory[] = "--directory";
 	char *arguments[3 + OPERANDS + 1] = {name};
 	int n = 1;
 
