@@ -128,5 +128,7 @@ void bench_tree(void);
 void bench_files(bool persistent, const char *suffix);
 void bench_lookup(void);
 void bench_rebuild(void);
+/* Page tables: mapping, finding, walking. */
+void bench_pgtable(void);
 
 #endif

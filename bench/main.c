@@ -4,7 +4,7 @@
  *   bench [--output FILE] [--json] [--directory DIRECTORY] [SUBJECT...]
  *
  * --output: the document into this file, too; --json: the document on standard output instead of the table; --directory: where the pools
- * are (/dev/shm); subjects: tree, files, lookup, rebuild, holds, attach, memory; without one: all. "make bench" and "pinfold bench" run it.
+ * are (/dev/shm); subjects: tree, files, lookup, rebuild, holds, attach, memory, pgtable; without one: all. "make bench" and "pinfold bench" run it.
  */
 #include <errno.h>
 #include <ftw.h>
@@ -56,9 +56,9 @@ static void files(void)
 static const struct {
 	const char *name;
 	void (*run)(void);
-} subjects[] = {{"tree", bench_tree},       {"files", files}, {"lookup", bench_lookup},
-		{"rebuild", bench_rebuild}, {"holds", holds}, {"attach", bench_attach},
-		{"memory", bench_memory}};
+} subjects[] = {{"tree", bench_tree},       {"files", files},          {"lookup", bench_lookup},
+		{"rebuild", bench_rebuild}, {"holds", holds},          {"attach", bench_attach},
+		{"memory", bench_memory},   {"pgtable", bench_pgtable}};
 
 #define SUBJECTS (sizeof subjects / sizeof *subjects)
 
