@@ -126,14 +126,11 @@ static void readers_inside(struct tables *t)
 
 int main(void)
 {
-#define ADDRESS(name) &name,
-	const struct pt_fmt *formats[] = {PT_FORMATS(ADDRESS)};
-#undef ADDRESS
 	struct tables t;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++) {
+	for (unsigned i = 0; i < tables_format_count; i++) {
 		seen.split = seen.gone[0] = seen.gone[1] = seen.gone[2] = 0;
-		tables_make(&t, formats[i], 4096, 4 * GB1);
+		tables_make(&t, tables_formats[i], 4096, 4 * GB1);
 		largest_leaves(&t);
 		no_trace(&t);
 		bad_input(&t);

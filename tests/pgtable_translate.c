@@ -281,15 +281,12 @@ static void larger(struct pt *pt)
 
 int main(void)
 {
-#define ADDRESS(name) &name,
-	const struct pt_fmt *formats[] = {PT_FORMATS(ADDRESS)};
-#undef ADDRESS
 	struct tables tables;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cells); i++)
 		try(&cells[i], i);
-	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++) {
-		tables_make(&tables, formats[i], 64, 16);
+	for (unsigned i = 0; i < tables_format_count; i++) {
+		tables_make(&tables, tables_formats[i], 64, 16);
 		bad_addresses(&tables.pt);
 		holes_and_markers(&tables.pt);
 		outside(&tables.pt);

@@ -59,11 +59,10 @@ struct pt_fmt {
 	uint64_t table_mask, table_value;
 	uint64_t table_bits; /* an entry that leads to a table: these and its address */
 
-	/* Hardware faults on a valid entry with one of these. */
-	uint64_t table_reserved, leaf_reserved;
-	uint64_t
-		misaligned; /* the same of a leaf above level 0, of those bits of an address that are below its size */
-	bool width_faults; /* the same of the bits of an address that the machine does not have (struct pt, physical_bits) */
+	/* Hardware faults on a valid entry with one of these; on a leaf above level 0 with those of `misaligned` that are below its size; and, if
+	 * `width_faults`, on an address that the machine is too narrow for (pt.physical_bits). */
+	uint64_t table_reserved, leaf_reserved, misaligned;
+	bool width_faults;
 	/* A leaf that hardware refuses for another reason than one bit. NULL: there is none. */
 	bool (*malformed)(unsigned level, pt_entry leaf);
 
@@ -71,9 +70,8 @@ struct pt_fmt {
 	uint64_t young;
 	uint64_t table_young; /* hardware sets it in entries that lead to tables, too */
 	uint64_t special, soft_dirty, uffd_wp;
-	uint64_t
-		foreign; /* in an entry of the root: the table belongs to somebody else, and we leave it alone */
-	uint64_t unused; /* what the devmap bit was, where nothing took its place: never set */
+	uint64_t foreign; /* in the root: the table is somebody else's, and left alone */
+	uint64_t unused;  /* what the devmap bit was, where nothing took its place: never set */
 
 	bool hardware_young; /* the CPU sets `young`; otherwise an access to a leaf without it faults */
 	bool hardware_dirty; /* the CPU makes leaves dirty; otherwise a store to one that is not faults */

@@ -27,7 +27,7 @@
 #define SOFT_DIRTY  (1ull << 57)
 #define UFFD_WP     (1ull << 58)
 
-/* Of tables: what is below it has no more than ... */
+/* In an entry that leads to a table: what nothing below it may do. */
 #define NO_EXEC_EL1 (1ull << 59)
 #define NO_EXEC_EL0 (1ull << 60)
 #define NO_EL0      (1ull << 61)
