@@ -27,6 +27,9 @@ enum { ADDRESS_SIZE = 0, TRANSLATION = 4, ACCESS_FLAG = 8, PERMISSION = 12 };
 /* Bit 6 of a data abort's syndrome: a store. */
 #define WRITES 0x40u
 
+#define RO  (1ull << 7) /* of a leaf: AP[2] */
+#define DBM (1ull << 51)
+
 static const struct mmu_verdict nonsense = {0, -1};
 
 /* brk #number */
@@ -108,12 +111,27 @@ static const struct mmu_mode modes[] = {
 	{.name = NULL},
 };
 
-static const struct mmu_deviation deviations[] = {{.reason = NULL}};
+static bool el1_fetch_of_clean(uint64_t kind, uint64_t leaf)
+{
+	return kind == MMU_FETCH && (leaf & DBM) && (leaf & RO);
+}
+
+static const struct mmu_deviation deviations[] = {
+	{.ours = MMU_PERMISSION,
+	 .level = -1,
+	 .only = el1_fetch_of_clean,
+	 .reason = "QEMU lets EL1 fetch what EL0 may write, as long as it is clean"},
+	{.ours = MMU_RESERVED,
+	 .level = 3,
+	 .reason = "QEMU takes a block in the root table for a leaf, where there can be none"},
+	{.reason = NULL},
+};
 
 const struct mmu_arch mmu_aarch64 = {
 	.name = "QEMU aarch64",
 	.command = command,
 	.ram_base = 0x40000000,
+	.physical_bits = 40,
 	.stub = stub_aarch64,
 	.stub_size = stub_aarch64_size,
 	.modes = modes,

@@ -11,14 +11,9 @@
 #define USER    0x04u
 #define LARGE   0x80u
 
-#define CR0        0x80010033u /* paging, WP, protected mode */
-#define CR4_PAE    0x20u
-#define CR4_LA57   0x1000u
-#define CR4_STRICT 0x300000u /* SMEP, SMAP */
-#define EFER       0x900u    /* long mode, NX */
-
 /* The root entry that the stub borrows: one in the upper half, where nothing is special. */
-#define SLOT 300u
+#define SLOT        300u
+#define ALIAS(bits) (-(1ull << ((bits)-1)) + ((SLOT - 256ull) << ((bits)-9)))
 
 enum { PF_P = 1, PF_RSVD = 8 }; /* of a page fault's error code */
 enum { VECTOR_DIVISION = 0, VECTOR_PROTECTION = 13, VECTOR_PAGE_FAULT = 14 };
@@ -30,7 +25,7 @@ static uint64_t *words(struct mmu *m, uint32_t address)
 
 static bool five_levels(const struct mmu *m)
 {
-	return m->mode->control[X86_CR4] & CR4_LA57;
+	return m->mode->control[X86_CR4] & MMU_X86_LA57;
 }
 
 /* Memory where it is, and MMU_STUB .. MMU_STUB + 2M in the alias, where ring 3 sees one page. */
@@ -89,7 +84,7 @@ static void write_table_operand(struct mmu *m, uint32_t at, uint16_t bytes, uint
 
 void mmu_x86_prepare(struct mmu *m)
 {
-	uint64_t alias = m->mode->hidden_first;
+	uint64_t alias = five_levels(m) ? ALIAS(57) : ALIAS(48);
 
 	write_tables(m);
 	write_segments(m, alias);
@@ -100,10 +95,11 @@ void mmu_x86_prepare(struct mmu *m)
 	*words(m, X86_SLOT) = SLOT;
 }
 
-/* mov $number, %eax; div %ebx, which the stub holds at 0. (Traps that KVM looks at itself, int3 and ud2, it may give up on.) */
+/* mov $number, %eax; div %ebx, which the stub holds at 0; hlt, only because QEMU would translate all that follows a div. (Traps that KVM looks
+ * at itself, int3 and ud2, it may give up on.) */
 uint64_t mmu_x86_frame(unsigned number)
 {
-	return 0x90f3f70000000000u | (uint64_t)number << 8 | 0xb8;
+	return 0xf4f3f70000000000u | (uint64_t)number << 8 | 0xb8;
 }
 
 static struct mmu_verdict page_fault(const struct mmu_job *job, const struct mmu_result *r)
@@ -136,21 +132,13 @@ struct mmu_verdict mmu_x86_verdict(const struct mmu_job *job, const struct mmu_r
 	}
 }
 
-const struct mmu_mode mmu_x86_modes[] = {
-	{.name = "x86_64",
-	 .fmt = &pt_x86_64,
-	 .bits = mmu_bits_x86_64,
-	 .control = {CR0, CR4_PAE, EFER},
-	 .strict = {CR0, CR4_PAE | CR4_STRICT, EFER},
-	 .hidden_first = 0xffff800000000000 + ((uint64_t)(SLOT - 256) << 39),
-	 .hidden_last = 0xffff800000000000 + ((uint64_t)(SLOT - 255) << 39) - 1},
-	{.name = "x86_64-la57",
-	 .fmt = &pt_x86_64_la57,
-	 .bits = mmu_bits_x86_64,
-	 .control = {CR0, CR4_PAE | CR4_LA57, EFER},
-	 .strict = {CR0, CR4_PAE | CR4_LA57 | CR4_STRICT, EFER},
-	 .hidden_first = 0xff00000000000000 + ((uint64_t)(SLOT - 256) << 48),
-	 .hidden_last = 0xff00000000000000 + ((uint64_t)(SLOT - 255) << 48) - 1},
+/* The root entry that the stub borrows. */
+#define HIDDEN(bits) \
+	.hidden_first = ALIAS(bits), .hidden_last = ALIAS(bits) + (1ull << ((bits)-9)) - 1
+
+static const struct mmu_mode modes[] = {
+	{MMU_X86_4_LEVELS, HIDDEN(48)},
+	{MMU_X86_5_LEVELS, HIDDEN(57)},
 	{.name = NULL},
 };
 
@@ -158,18 +146,26 @@ static const char *const command[] = {
 	"qemu-system-x86_64", "-machine", "microvm,memory-backend=ram", "-cpu", "max", NULL,
 };
 
-static const struct mmu_deviation none[] = {{.reason = NULL}};
+static const struct mmu_deviation deviations[] = {
+	{.ours = MMU_PERMISSION | MMU_RESERVED,
+	 .level = 2,
+	 .young = true,
+	 .reason =
+		 "QEMU sets accessed in a 1G leaf before it looks whether that may be, and who may"},
+	{.reason = NULL},
+};
 
 const struct mmu_arch mmu_x86_64 = {
 	.name = "QEMU x86_64",
 	.command = command,
 	.ram_base = 0,
+	.physical_bits = 40,
 	.stub = stub_x86_64,
 	.stub_size = stub_x86_64_size,
 	.rom = rom_x86_64,
 	.rom_size = rom_x86_64_size,
-	.modes = mmu_x86_modes,
-	.deviations = none,
+	.modes = modes,
+	.deviations = deviations,
 	.prepare = mmu_x86_prepare,
 	.frame = mmu_x86_frame,
 	.verdict = mmu_x86_verdict,

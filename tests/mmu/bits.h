@@ -44,7 +44,7 @@ static inline unsigned mmu_kind_of(const struct pt_fmt *f, pt_entry e, unsigned 
 		return MMU_IN_NONE;
 	if (level && pt_is_table(f, e))
 		return MMU_IN_TABLE;
-	return pt_is_leaf(f, e, level) ? MMU_IN_PTE << level : 0;
+	return level <= PT_PUD && pt_is_leaf(f, e, level) ? MMU_IN_PTE << level : 0;
 }
 
 /* Bits first to last. */

@@ -17,6 +17,15 @@
 #include "stub_x86_64_bytes.h"
 #include "test.h"
 
+/* KVM may itself run on page tables in software (PVM), with its host in the upper half: what ring 3 does there is not ours to judge. */
+#define HIDDEN .hidden_first = 1ull << 63, .hidden_last = UINT64_MAX
+
+static const struct mmu_mode modes[] = {
+	{MMU_X86_4_LEVELS, HIDDEN},
+	{MMU_X86_5_LEVELS, HIDDEN},
+	{.name = NULL},
+};
+
 static const struct mmu_deviation none[] = {{.reason = NULL}};
 
 const struct mmu_arch mmu_kvm = {
@@ -24,7 +33,7 @@ const struct mmu_arch mmu_kvm = {
 	.stub = stub_x86_64,
 	.stub_size = stub_x86_64_size,
 	.no_leaf_at = 2,
-	.modes = mmu_x86_modes,
+	.modes = modes,
 	.deviations = none,
 	.prepare = mmu_x86_prepare,
 	.frame = mmu_x86_frame,
@@ -32,8 +41,6 @@ const struct mmu_arch mmu_kvm = {
 };
 
 #if defined __x86_64__
-#define CR4_LA57 0x1000u
-
 struct kvm {
 	struct mmu_engine engine;
 	int system, vm, cpu;
@@ -126,9 +133,14 @@ static bool set_features(struct mmu *m)
 
 	CALL(m, kvm(m)->system, KVM_GET_SUPPORTED_CPUID, &features);
 	CALL(m, kvm(m)->cpu, KVM_SET_CPUID2, &features);
-	for (unsigned i = 0; i < features.head.nent; i++)
-		if (features.entries[i].function == 7 && features.entries[i].index == 0)
-			la57 = features.entries[i].ecx >> 16 & 1;
+	for (unsigned i = 0; i < features.head.nent; i++) {
+		const struct kvm_cpuid_entry2 *e = &features.entries[i];
+
+		if (e->function == 7 && e->index == 0)
+			la57 = e->ecx >> 16 & 1;
+		if (e->function == 0x80000008)
+			m->physical_bits = e->eax & 0xff;
+	}
 	return la57;
 }
 
@@ -183,7 +195,7 @@ const char *mmu_start_kvm(struct mmu *m)
 	m->engine = &k->engine;
 	make_machine(m);
 	la57 = set_features(m);
-	if (!la57 && m->mode->control[X86_CR4] & CR4_LA57) {
+	if (!la57 && m->mode->control[X86_CR4] & MMU_X86_LA57) {
 		end(m);
 		return "KVM has no 5 levels here";
 	}

@@ -99,6 +99,7 @@ struct mmu *mmu_start(const struct mmu_arch *arch, const struct mmu_mode *mode, 
 	must(m);
 	m->arch = arch;
 	m->mode = mode;
+	m->physical_bits = arch->physical_bits;
 	map_memory(m, path);
 	fill_memory(m);
 	*why = arch->command ? mmu_start_emulator(m, path) : mmu_start_kvm(m);

@@ -119,11 +119,14 @@ struct mmu_verdict {
 	int level; /* of the entry that was at fault, 0: last; -1: the machine does not say */
 };
 
-/* The machine is known to be wrong (or free to differ): where we say `ours` at `level` (-1: any), it may say `theirs`. */
+/* The machine is known to be wrong, or free to differ, where we say one of `ours` at `level` (-1: any): no job is to come there. Or, with `young`, it says as
+ * we do, but the leaf at which that was found is accessed all the same. */
 struct mmu_deviation {
-	unsigned ours; /* sets of enum mmu_outcome */
+	unsigned ours; /* a set of enum mmu_outcome */
 	int level;
-	unsigned theirs;
+	bool young;
+	/* Only of such accesses (job->kind), and of such an entry at which that was found. NULL: of all. */
+	bool (*only)(uint64_t kind, uint64_t entry);
 	const char *reason; /* NULL ends the list */
 };
 
@@ -138,8 +141,8 @@ struct mmu_mode {
 	uint64_t control[MMU_CONTROLS]; /* for the stub alone to understand */
 	uint64_t strict
 		[MMU_CONTROLS]; /* the same for a supervisor kept from pages of users (PT_STRICT); all 0: cannot be */
-	/* Addresses that the stub needs for itself: nothing is mapped there, no job is there. In the root table they are whole entries.
-	 * Both 0: it needs none. */
+	/* Addresses that the stub needs for itself: nothing is mapped there, no job is there. Both 0: it needs
+	 * none. */
 	uint64_t hidden_first, hidden_last;
 };
 
@@ -148,6 +151,7 @@ struct mmu_arch {
 	const char *const
 		*command; /* the emulator and its options, without those about memory; NULL: KVM */
 	uint64_t ram_base;
+	uint8_t physical_bits; /* of addresses, where more are an error; 0: as the format has it */
 	const unsigned char *
 		stub; /* put at MMU_STUB; a stub of no bytes: its compiler was missing when this was built */
 	size_t stub_size;
@@ -170,6 +174,7 @@ extern const struct mmu_arch mmu_x86_64, mmu_kvm, mmu_aarch64, mmu_riscv64;
 struct mmu {
 	const struct mmu_arch *arch;
 	const struct mmu_mode *mode;
+	uint8_t physical_bits; /* arch->physical_bits, or what this processor has */
 	uint8_t *ram;
 	struct mmu_mail *mail;
 	struct mmu_space *spaces;

@@ -187,9 +187,9 @@ int main(void)
 	unsigned tried = 0;
 
 	test_dir();
-	for (const struct mmu_mode *mode = mmu_x86_modes; mode->name; mode++) {
+	for (const struct mmu_mode *mode = mmu_x86_64.modes; mode->name; mode++)
 		tried += try_machine(&mmu_x86_64, mode, 2);
+	for (const struct mmu_mode *mode = mmu_kvm.modes; mode->name; mode++)
 		tried += try_machine(&mmu_kvm, mode, 1);
-	}
 	return tried ? 0 : 77;
 }
