@@ -27,8 +27,10 @@ enum { ADDRESS_SIZE = 0, TRANSLATION = 4, ACCESS_FLAG = 8, PERMISSION = 12 };
 /* Bit 6 of a data abort's syndrome: a store. */
 #define WRITES 0x40u
 
-#define RO  (1ull << 7) /* of a leaf: AP[2] */
+#define EL0 (1ull << 6) /* of a leaf: AP[1] */
+#define RO  (1ull << 7) /* AP[2] */
 #define DBM (1ull << 51)
+#define PXN (1ull << 53)
 
 static const struct mmu_verdict nonsense = {0, -1};
 
@@ -113,7 +115,7 @@ static const struct mmu_mode modes[] = {
 
 static bool el1_fetch_of_clean(uint64_t kind, uint64_t leaf)
 {
-	return kind == MMU_FETCH && (leaf & DBM) && (leaf & RO);
+	return kind == MMU_FETCH && (leaf & (EL0 | RO | DBM | PXN)) == (EL0 | RO | DBM);
 }
 
 static const struct mmu_deviation deviations[] = {
