@@ -376,6 +376,45 @@ static void unwritten_is_a_hole(void)
 	must_be(st.allocated, 0);
 }
 
+static int map_all(const char *name)
+{
+	pf_file *file;
+	pf_map *map;
+	int rc;
+
+	OK(pf_open(t.pool, name, PF_O_RDONLY, 0, &file));
+	rc = pf_map_file(file, 0, SIZE, PF_MAP_READ, &map);
+	if (rc == 0)
+		pf_unmap(map);
+	pf_close(file);
+	return rc;
+}
+
+/* The copy of a file that is in pieces is one piece. */
+static void copy_is_one_piece(void)
+{
+	char to[4300];
+	pf_file *file[2];
+
+	begin();
+	OK(pf_open(t.pool, "/file", PF_O_RDWR, 0, &file[0]));
+	OK(pf_open(t.pool, "/other", PF_O_RDWR | PF_O_CREATE, 0644, &file[1]));
+	pattern_fill(buffer, SIZE, NEW_ID, 0);
+	for (size_t at = 0; at < SIZE; at += PF_PAGE_SIZE)
+		for (int i = 0; i < 2; i++)
+			OK(pf_write(file[i], buffer + at,
+				    SIZE - at < PF_PAGE_SIZE ? SIZE - at : PF_PAGE_SIZE,
+				    i ? SIZE - at
+				      : at)); /* the other one backwards: not ahead of its end */
+	pf_close(file[0]);
+	pf_close(file[1]);
+	must_be(map_all("/file"), -PF_ENOTCONTIG);
+	snprintf(to, sizeof to, "%s-copy", t.in_pool);
+	must_be(test_in_child(copy_within, to), 0);
+	must_be(whole_file("/file-copy", NEW_ID, "one piece"), SIZE);
+	must_be(map_all("/file-copy"), 0);
+}
+
 static bool reads_past_the_cache(void)
 {
 	struct watch watch = {.call = SYS_io_uring_enter};
@@ -417,6 +456,7 @@ int main(void)
 	killed_within();
 	host_is_full();
 	unwritten_is_a_hole();
+	copy_is_one_piece();
 	pool_empty(t.pool, "in the end");
 	return 0;
 }

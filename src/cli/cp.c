@@ -287,13 +287,27 @@ static uint64_t bytes_of(const struct stat *st)
 	return S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
 }
 
+/* Nothing to copy: is there a symbolic link that leads nowhere? */
+static int complain_source(const struct place *from, int error)
+{
+	struct stat st;
+	char *target;
+
+	if (error != -ENOENT || place_readlink(from, &target) < 0)
+		return complain_at(from, place_stat(from, true, &st));
+	complain("'%s' is a symbolic link to '%s', which is not there; -r copies the link itself",
+		 from->path, target);
+	free(target);
+	return EXIT_FAILED;
+}
+
 static int copy(const struct options *o, const struct place *from, const struct place *to)
 {
 	struct stat st;
 	int error = place_stat(from, !o->recursive, &st), rc;
 
 	if (error < 0)
-		return complain_at(from, error);
+		return complain_source(from, error);
 	if (S_ISDIR(st.st_mode) && !o->recursive)
 		return complain("%s is a directory; -r copies it with what is in it", from->path);
 	rc = copy_unless_refused(o, from, &st, to);
@@ -364,9 +378,34 @@ static int copy_operand(const struct options *o, const struct place *from, const
 			return complain("cannot copy a directory, '%s', into itself, '%s'",
 					from->path, to->path);
 		if (!S_ISDIR(st.st_mode) && n > 1 && to->path[n - 1] == '/')
-			return complain("%s: not a directory", to->path);
+			return complain("'%s' is no directory; 'pinfold mkdir' makes one in a pool",
+					to->path);
 	}
 	return copy(o, from, to);
+}
+
+/* Names that files of this command have got in the target: another file does not take the place of one, of which nothing would be left. */
+static void *names_given;
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* False: another source has it. Without memory nobody is told of. */
+static bool give_name(const struct options *o, const struct place *from, const char *name)
+{
+	struct stat st;
+	char *own, **found;
+
+	if (place_stat(from, !o->recursive, &st) < 0 || S_ISDIR(st.st_mode))
+		return true;
+	own = strdup(name);
+	found = own ? tsearch(own, &names_given, compare_names) : NULL;
+	if (!found || *found == own)
+		return true;
+	free(own);
+	return false;
 }
 
 static int copy_into(const struct options *o, const struct place *from, const struct place *to)
@@ -379,6 +418,9 @@ static int copy_into(const struct options *o, const struct place *from, const st
 		return complain("no memory");
 	if (!strcmp(name, ".")) {
 		rc = copy_operand(o, from, to);
+	} else if (!give_name(o, from, name)) {
+		rc = complain("'%s' is not copied: another source was copied to '%s' just before",
+			      from->path, name);
 	} else if (place_child(to, name, &inside)) {
 		rc = copy_operand(o, from, &inside);
 		free(inside.path);
@@ -403,6 +445,7 @@ static int copy_sources(const struct options *o, const struct place *to)
 	}
 	progress_end();
 	tdestroy(copied_files, forget_copied);
+	tdestroy(names_given, free);
 	return copying_ended(worst);
 }
 
@@ -423,8 +466,12 @@ static int run_cp(const struct options *given, char **operands, int count)
 {
 	struct options o = *given;
 	struct place to;
-	int rc = place_any(operands[count - 1], &to);
+	int rc;
 
+	for (int i = 0; i < count; i++)
+		if (!*operands[i])
+			return complain_usage("an operand is empty");
+	rc = place_any(operands[count - 1], &to);
 	if (rc != EXIT_FINE)
 		return rc;
 	o.recursive |= o.archive;
