@@ -79,7 +79,7 @@ static void pass_table(struct pass *p, uint64_t table, unsigned level, uint64_t 
 		uint64_t end = va | (pt_bytes(f, level) - 1);
 		bool whole = va == align_down(va, pt_bytes(f, level)) && end <= last;
 
-		if (pt_is_leaf(f, e, level)) {
+		if (pt_is_leaf(f, e, level) && pt_leaf_inside(p->pt, e, level)) {
 			pass_leaf(p, slot, level, va);
 		} else if (level && pt_is_table(f, e) && !pt_foreign(p->pt, e, level)) {
 			uint64_t below = pt_table_offset(p->pt, e);

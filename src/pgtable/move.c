@@ -145,7 +145,7 @@ static int copy_entry(struct pt_walk *walk, uint64_t va, unsigned level, pt_slot
 
 	if (!e || (!leaf && level))
 		return 0;
-	if (!leaf && !pt_is_marker(e))
+	if (leaf ? !pt_leaf_inside(walk->pt, e, level) : !pt_is_marker(e))
 		return pt_bad(walk->pt, va, level, e);
 	walk->action = PT_CONTINUE;
 	if ((rc = pt_seek(c->to, va, true, &at, &there)) < 0)

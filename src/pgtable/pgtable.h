@@ -36,6 +36,7 @@
 struct pt_memory {
 	/* A page of the arena, all zero. */
 	int (*alloc)(void *arg, uint64_t *offset);
+	/* A page of the arena that left the tree; where somebody damaged that, perhaps one that was not given, or is free. */
 	void (*free)(void *arg, uint64_t offset);
 	/* Remembers who is walking now; forgets who was remembered. NULL: nobody but who changes the tree ever walks it. */
 	int (*note)(void *arg);

@@ -30,9 +30,11 @@ int pt_split_slot(struct pt *pt, uint64_t va, pt_slot *slot, unsigned level,
 {
 	pt_entry leaf = load_acquire(slot);
 	uint64_t table;
-	int rc = pt_table_new(pt, &table);
+	int rc;
 
-	if (rc < 0)
+	if (!pt_leaf_inside(pt, leaf, level))
+		return pt_bad(pt, va, level, leaf);
+	if ((rc = pt_table_new(pt, &table)) < 0)
 		return rc;
 	if (gather && gather->split &&
 	    (rc = gather->split(gather->arg, align_down(va, pt_bytes(pt->fmt, level)), level,
@@ -95,6 +97,8 @@ static long one_leaf(const struct pt *pt, uint64_t table, unsigned level, uint64
 			flags = said;
 			*pfn = pt_leaf_pfn(pt, e, level - 1);
 		}
+		if (!pt_leaf_inside(pt, e, level - 1))
+			return pt_bad(pt, va, level - 1, e);
 		if (((said ^ flags) & ~MERGED) || (said & (PT_SPECIAL | PT_UFFD_WP)) ||
 		    pt_leaf_pfn(pt, e, level - 1) != *pfn + i * pt_pages(f, level - 1))
 			return err(PF_EPTLEAF, "address %#lx, entry %u is not as those before it",

@@ -71,6 +71,9 @@ void pt_table_defer(struct pt *pt, uint64_t offset)
 {
 	struct pt_deferred *d = &pt->deferred;
 
+	/* A circle, through the table that is in use as long as the tree. */
+	if (offset == pt->root)
+		return;
 	if (!pt->memory->note) {
 		pt_table_drop(pt, offset);
 		return;

@@ -82,7 +82,8 @@ static int cut(struct pt *pt, uint64_t va, const struct pt_gather *gather)
 		int rc = pt_seek(pt, va, false, &at, &slot);
 
 		/* What is not ours, or bad, is for the pass that comes. */
-		if (rc < 0 || !load_relaxed(slot) || !(va & (pt_bytes(f, at) - 1)))
+		if (rc < 0 || !load_relaxed(slot) || !(va & (pt_bytes(f, at) - 1)) ||
+		    !pt_leaf_inside(pt, load_relaxed(slot), at))
 			return 0;
 		if ((rc = pt_split_slot(pt, va, slot, at, gather)) < 0)
 			return rc;
