@@ -70,10 +70,12 @@ static const struct pt_memory memory = {
 
 void tables_make(struct tables *t, const struct pt_fmt *f, uint64_t pages, uint64_t pfns)
 {
-	void *arena = mmap(NULL, pages * PAGE_BYTES, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *arena = mmap(NULL, (pages + 2) * PAGE_BYTES, PROT_NONE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	must(arena != MAP_FAILED);
+	arena += PAGE_BYTES;
+	must(mprotect(arena, pages * PAGE_BYTES, PROT_READ | PROT_WRITE) == 0);
 	*t = (struct tables){
 		.bytes = pages * PAGE_BYTES,
 		.used = calloc(pages, 1),
@@ -97,7 +99,7 @@ void tables_make(struct tables *t, const struct pt_fmt *f, uint64_t pages, uint6
 void tables_end(struct tables *t)
 {
 	must_be((long)t->in_use, 0);
-	munmap(t->pt.arena, t->bytes);
+	munmap(t->pt.arena - PAGE_BYTES, t->bytes + 2 * PAGE_BYTES);
 	free(t->used);
 }
 

@@ -16,7 +16,7 @@ struct tables {
 	unsigned notes;       /* calls of note() */
 };
 
-/* An arena of `pages` pages, and an empty tree of format `f` over `pfns` pages of media in it. Tables and media have addresses that fit every format. */
+/* An arena of `pages` pages, between two that nobody may touch, and an empty tree of format `f` over `pfns` pages of media in it. Tables and media have addresses that fit every format. */
 void tables_make(struct tables *t, const struct pt_fmt *f, uint64_t pages, uint64_t pfns);
 /* The tree must be freed to the last table by pt_destroy(). */
 void tables_end(struct tables *t);
