@@ -37,7 +37,7 @@ static void run_lookup(void *arg, double *ns)
 			 (unsigned)(next_random(&random_state) % *many));
 	begin = clock_mono();
 	for (unsigned i = 0; i < LOOKUPS; i++)
-		if (path_walk(pool, me, names[i], true, &path) < 0 || !path.ino)
+		if (path_walk(pool, me, NULL, names[i], PATH_NOFOLLOW, &path) < 0 || !path.ino)
 			die(names[i]);
 	*ns = ns_since(begin) / LOOKUPS;
 }

@@ -267,6 +267,10 @@ void pf_act_as(const struct pf_caller *caller);
  * -PF_EREADONLY (to write or create in a pool opened with PF_POOL_RDONLY), -PF_EFLAGS, -ENOMEM. If the truncation of
  * PF_O_TRUNC fails, the file may have been made. */
 int pf_open(pf_pool *pool, const char *path, unsigned flags, mode_t mode, pf_file **file);
+/* The same file once more, with other flags: by what `file`, which may be opened with PF_O_PATH, stands for, whatever
+ * names it has now. Permissions are checked as by pf_open(). No PF_O_CREATE, no PF_O_TMPFILE.
+ * Errors: as pf_open(), but for those of paths. */
+int pf_reopen(pf_file *file, unsigned flags, pf_file **again);
 /* Closes; maps and pins made through the file stay. A file without a name goes with its last handle. NULL: does
  * nothing. If it fails with -PF_ESTOPPED or -PF_ELOCKTIME the file is still open. */
 int pf_close(pf_file *file);
@@ -436,6 +440,24 @@ int pf_readdir(pf_file *directory, uint64_t cursor, struct pf_entry *entry);
  * Errors: those of paths, -PF_EACCESS, -ENOMEM. */
 int pf_list(pf_pool *pool, const char *path,
 	    int (*each)(void *arg, const char *name, const struct pf_stat *stat), void *arg);
+
+/* ---- paths from a directory ------------------------------------------------------------------ */
+
+/* The same for paths that begin at `dir`, a directory that is open (PF_O_RDONLY, PF_O_PATH); one with a leading '/' begins
+ * at the root all the same. In a directory that was removed nothing is found and nothing made (-PF_ENOFILE). Errors and
+ * blocking: as the function without "at"; -PF_ENOTDIR (`dir` is none); with two directories -EXDEV (of different pools). */
+int pf_openat(pf_file *dir, const char *path, unsigned flags, mode_t mode, pf_file **file);
+int pf_statat(pf_file *dir, const char *path, unsigned flags, struct pf_stat *stat);
+int pf_mkdirat(pf_file *dir, const char *path, mode_t mode);
+#define PF_UNLINK_DIRECTORY 0x1u /* as pf_rmdir() */
+int pf_unlinkat(pf_file *dir, const char *path, unsigned flags);
+int pf_linkat(pf_file *from_dir, const char *from, pf_file *to_dir, const char *to);
+int pf_link_fileat(pf_file *file, pf_file *dir, const char *to, unsigned flags);
+int pf_symlinkat(const char *target, pf_file *dir, const char *path);
+/* With an empty path, of `dir` itself: a symbolic link opened with PF_O_PATH and PF_O_NOFOLLOW. */
+ssize_t pf_readlinkat(pf_file *dir, const char *path, char *target, size_t size);
+int pf_renameat(pf_file *from_dir, const char *from, pf_file *to_dir, const char *to,
+		unsigned flags);
 
 /* ---- direct maps ---------------------------------------------------------------------------- */
 

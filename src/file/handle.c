@@ -114,6 +114,7 @@ static int check_open(pf_pool *pool, const char *path, unsigned flags)
 struct open {
 	struct pf_pool *pool;
 	struct rt_self *me;
+	const pf_file *dir; /* where the path begins; NULL: the root */
 	const char *path;
 	unsigned flags;
 	mode_t mode;
@@ -221,7 +222,7 @@ static enum path_follow follow_of(const struct open *o)
 
 static int open_once(struct open *o, struct path *p)
 {
-	int rc = path_walk(o->pool, o->me, o->path, follow_of(o), p);
+	int rc = path_walk(o->pool, o->me, o->dir, o->path, follow_of(o), p);
 
 	if (rc < 0)
 		return rc;
@@ -266,17 +267,18 @@ static int new_file(struct rt_self *me, pf_pool *pool, unsigned flags, struct pf
 	return 0;
 }
 
-int pf_open(pf_pool *pool, const char *path, unsigned flags, mode_t mode, pf_file **out)
+/* `find` takes what is to be opened. */
+static int open_by(struct open o, int (*find)(struct open *o), pf_file **out)
 {
-	struct open o = {pool, pool_self(pool), path, flags, mode, NULL, false};
-	int rc = o.me ? check_open(pool, path, flags) : rt_self_error();
+	unsigned flags = o.flags;
+	int rc = o.me ? check_open(o.pool, o.path, flags) : rt_self_error();
 
 	if (rc < 0)
 		return rc;
-	rc = new_file(o.me, pool, flags, &o.file);
+	rc = new_file(o.me, o.pool, flags, &o.file);
 	if (rc < 0)
 		return rc;
-	rc = open_file(&o);
+	rc = find(&o);
 	if (rc < 0) {
 		rt_handle_put(o.me, o.file->handle);
 		free(o.file);
@@ -290,6 +292,48 @@ int pf_open(pf_pool *pool, const char *path, unsigned flags, mode_t mode, pf_fil
 	else
 		*out = o.file;
 	return rc;
+}
+
+int pf_open(pf_pool *pool, const char *path, unsigned flags, mode_t mode, pf_file **out)
+{
+	struct open o = {pool, pool_self(pool), NULL, path, flags, mode, NULL, false};
+
+	return open_by(o, open_file, out);
+}
+
+int pf_openat(pf_file *dir, const char *path, unsigned flags, mode_t mode, pf_file **out)
+{
+	struct open o = {dir->pool, pool_self(dir->pool), dir, path, flags, mode, NULL, false};
+
+	return open_by(o, open_file, out);
+}
+
+/* The handle keeps the inode what it is, with or without a name. */
+static int open_same(struct open *o)
+{
+	struct layout *l = &o->pool->layout;
+	struct inode_attr attr;
+	int rc = layout_lock(o->me, l, o->dir->ino);
+
+	if (rc < 0)
+		return rc;
+	rc = fs_attr(&l->fs, o->dir->ino, &attr);
+	if (rc == 0)
+		rc = check_inode(o, o->dir->ino, &attr);
+	if (rc == 0)
+		take(o, o->dir->ino, o->dir->igen);
+	layout_unlock(o->me, l, o->dir->ino);
+	return rc;
+}
+
+int pf_reopen(pf_file *file, unsigned flags, pf_file **out)
+{
+	struct open o = {file->pool, pool_self(file->pool), file, "the open file", flags, 0, NULL,
+			 false};
+
+	if (flags & (PF_O_CREATE | PF_O_TMPFILE))
+		return err(PF_EFLAGS, "reopen: %x", flags);
+	return open_by(o, open_same, out);
 }
 
 int pf_close(pf_file *file)

@@ -151,6 +151,7 @@ struct op {
 	struct rt_self *me;
 	struct layout *l;
 	unsigned flags;
+	pf_file *from_dir, *to_dir; /* where the paths begin; NULL: the root */
 	const char *from, *to;
 	const char *target;
 	uint32_t mode;
@@ -196,7 +197,7 @@ static int make_once(struct op *o)
 {
 	struct names_new new = {o->pool, o->me, o->mode, o->target};
 	struct path path;
-	int64_t ino = path_walk(o->pool, o->me, o->to, PATH_AS_NAME, &path);
+	int64_t ino = path_walk(o->pool, o->me, o->to_dir, o->to, PATH_AS_NAME, &path);
 
 	if (ino < 0)
 		return (int)ino;
@@ -211,23 +212,44 @@ static int make_once(struct op *o)
 	return 0;
 }
 
-int pf_mkdir(pf_pool *pool, const char *path, mode_t mode)
+static int make_directory(struct op o, mode_t mode)
 {
-	struct op o = {.pool = pool, .to = path, .mode = S_IFDIR | (mode & 07777)};
-
+	o.mode = S_IFDIR | (mode & 07777);
 	return run(&o, make_once);
 }
 
-int pf_symlink(pf_pool *pool, const char *target, const char *path)
+int pf_mkdir(pf_pool *pool, const char *path, mode_t mode)
 {
-	struct op o = {.pool = pool, .to = path, .target = target, .mode = S_IFLNK | 0777};
+	return make_directory((struct op){.pool = pool, .to = path}, mode);
+}
+
+int pf_mkdirat(pf_file *dir, const char *path, mode_t mode)
+{
+	return make_directory((struct op){.pool = dir->pool, .to_dir = dir, .to = path}, mode);
+}
+
+static int make_link(struct op o, const char *target)
+{
 	size_t length = target ? strnlen(target, PF_PATH_MAX + 1) : 0;
+
+	o.target = target;
+	o.mode = S_IFLNK | 0777;
 
 	if (!length)
 		return err(PF_ENOFILE, "a symbolic link that says nothing");
 	if (length > PF_PATH_MAX)
 		return err(PF_ENAME, "%.64s...", target);
 	return run(&o, make_once);
+}
+
+int pf_symlink(pf_pool *pool, const char *target, const char *path)
+{
+	return make_link((struct op){.pool = pool, .to = path}, target);
+}
+
+int pf_symlinkat(const char *target, pf_file *dir, const char *path)
+{
+	return make_link((struct op){.pool = dir->pool, .to_dir = dir, .to = path}, target);
 }
 
 /* ---- removing ---- */
@@ -270,7 +292,7 @@ static int remove_once(struct op *o)
 {
 	struct layout_set set = {2, {0}};
 	struct path p;
-	int rc = path_find(o->pool, o->me, o->to, PATH_AS_NAME, &p);
+	int rc = path_find(o->pool, o->me, o->to_dir, o->to, PATH_AS_NAME, &p);
 
 	if (rc == 0)
 		rc = check_end(&p, (o->mode & S_IFMT) == S_IFDIR, o->to);
@@ -300,6 +322,17 @@ int pf_unlink(pf_pool *pool, const char *path)
 	struct op o = {.pool = pool, .to = path, .mode = S_IFREG};
 
 	return run(&o, remove_once);
+}
+
+int pf_unlinkat(pf_file *dir, const char *path, unsigned flags)
+{
+	struct op o = {.pool = dir->pool,
+		       .to_dir = dir,
+		       .to = path,
+		       .mode = flags & PF_UNLINK_DIRECTORY ? S_IFDIR : S_IFREG};
+
+	return flags & ~PF_UNLINK_DIRECTORY ? err(PF_EFLAGS, "unlink: %x", flags)
+					    : run(&o, remove_once);
 }
 
 /* ---- linking ---- */
@@ -344,7 +377,7 @@ static int link_to(struct op *o, uint32_t ino, uint32_t igen)
 {
 	struct layout_set set = {3, {0}};
 	struct path to;
-	int rc = path_walk(o->pool, o->me, o->to, PATH_AS_NAME, &to);
+	int rc = path_walk(o->pool, o->me, o->to_dir, o->to, PATH_AS_NAME, &to);
 
 	if (rc < 0)
 		return rc;
@@ -370,7 +403,7 @@ static int link_to(struct op *o, uint32_t ino, uint32_t igen)
 static int link_once(struct op *o)
 {
 	struct path from;
-	int rc = path_find(o->pool, o->me, o->from, PATH_NOFOLLOW, &from);
+	int rc = path_find(o->pool, o->me, o->from_dir, o->from, PATH_NOFOLLOW, &from);
 
 	return rc < 0 ? rc : link_to(o, from.ino, from.igen);
 }
@@ -382,22 +415,45 @@ int pf_link(pf_pool *pool, const char *from, const char *to)
 	return run(&o, link_once);
 }
 
+int pf_linkat(pf_file *from_dir, const char *from, pf_file *to_dir, const char *to)
+{
+	struct op o = {.pool = to_dir->pool,
+		       .from_dir = from_dir,
+		       .from = from,
+		       .to_dir = to_dir,
+		       .to = to};
+
+	return from_dir->pool != to_dir->pool ? err(EXDEV, "%s", to) : run(&o, link_once);
+}
+
 static int link_file_once(struct op *o)
 {
 	return link_to(o, o->file->ino, o->file->igen);
 }
 
-int pf_link_file(pf_file *file, const char *to, unsigned flags)
+static int link_file(pf_file *file, pf_file *dir, const char *to, unsigned flags)
 {
-	struct op o = {.pool = file->pool, .to = to, .flags = flags, .file = file};
+	struct op o = {.pool = file->pool, .to_dir = dir, .to = to, .flags = flags, .file = file};
 	int rc;
 
+	if (dir && dir->pool != file->pool)
+		return err(EXDEV, "%s", to);
 	if (flags & ~PF_LINK_REPLACE)
 		return err(PF_EFLAGS, "link: %x", flags);
 	rc = run(&o, link_file_once);
 	if (rc == 0)
 		file->nameless = false; /* when it has lost this name, it gets no other */
 	return rc;
+}
+
+int pf_link_file(pf_file *file, const char *to, unsigned flags)
+{
+	return link_file(file, NULL, to, flags);
+}
+
+int pf_link_fileat(pf_file *file, pf_file *dir, const char *to, unsigned flags)
+{
+	return link_file(file, dir, to, flags);
 }
 
 /* ---- renaming ---- */
@@ -535,10 +591,10 @@ static int check_ends(struct op *o, const struct rename *r)
 static int rename_once(struct op *o)
 {
 	struct rename r;
-	int rc = path_walk(o->pool, o->me, o->from, PATH_AS_NAME, &r.from);
+	int rc = path_walk(o->pool, o->me, o->from_dir, o->from, PATH_AS_NAME, &r.from);
 
 	if (rc == 0)
-		rc = path_walk(o->pool, o->me, o->to, PATH_AS_NAME, &r.to);
+		rc = path_walk(o->pool, o->me, o->to_dir, o->to, PATH_AS_NAME, &r.to);
 	if (rc == 0)
 		rc = check_ends(o, &r);
 	if (rc < 0)
@@ -556,19 +612,47 @@ static int rename_once(struct op *o)
 	return rc;
 }
 
-int pf_rename(pf_pool *pool, const char *from, const char *to, unsigned flags)
+static int rename_path(struct op o, unsigned flags)
 {
-	struct op o = {.pool = pool, .from = from, .to = to, .flags = flags};
-
+	o.flags = flags;
 	if (flags & ~(PF_RENAME_NOREPLACE | PF_RENAME_EXCHANGE) ||
 	    flags == (PF_RENAME_NOREPLACE | PF_RENAME_EXCHANGE))
 		return err(PF_EFLAGS, "rename: %x", flags);
 	return run(&o, rename_once);
 }
 
+int pf_rename(pf_pool *pool, const char *from, const char *to, unsigned flags)
+{
+	return rename_path((struct op){.pool = pool, .from = from, .to = to}, flags);
+}
+
+int pf_renameat(pf_file *from_dir, const char *from, pf_file *to_dir, const char *to,
+		unsigned flags)
+{
+	struct op o = {.pool = to_dir->pool,
+		       .from_dir = from_dir,
+		       .from = from,
+		       .to_dir = to_dir,
+		       .to = to};
+
+	return from_dir->pool != to_dir->pool ? err(EXDEV, "%s", to) : rename_path(o, flags);
+}
+
 /* ---- reading links ------------------------------------------------------------------------------------- */
 
-ssize_t pf_readlink(pf_pool *pool, const char *name, char *target, size_t size)
+/* What the path leads to; or, by an empty one, what is open. */
+static int find_link(pf_pool *pool, struct rt_self *me, const pf_file *from, const char *name,
+		     struct path *path)
+{
+	if (!from || !name || *name)
+		return path_find(pool, me, from, name, PATH_NOFOLLOW, path);
+	path->ino = from->ino;
+	path->type = fs_type(&pool->layout.fs, from->ino);
+	return 0;
+}
+
+static ssize_t read_link(pf_pool *pool, const pf_file *from, const char *name, char *target,
+			 size_t size)
 {
 	struct rt_self *me = pool_self(pool);
 	char text[PF_PATH_MAX + 1];
@@ -578,7 +662,7 @@ ssize_t pf_readlink(pf_pool *pool, const char *name, char *target, size_t size)
 	if (!me)
 		return rt_self_error();
 	for (unsigned looks = 0; looks < PATH_LOOKS && rc == -PF_EAGAIN; looks++) {
-		rc = path_find(pool, me, name, PATH_NOFOLLOW, &path);
+		rc = find_link(pool, me, from, name, &path);
 		if (rc == 0 && path.type != S_IFLNK)
 			return err(EINVAL, "%s is no symbolic link", name);
 		if (rc == 0)
@@ -589,4 +673,14 @@ ssize_t pf_readlink(pf_pool *pool, const char *name, char *target, size_t size)
 	attr_set_atime(pool, me, path.ino);
 	memcpy(target, text, MIN((size_t)rc, size));
 	return (ssize_t)MIN((size_t)rc, size);
+}
+
+ssize_t pf_readlink(pf_pool *pool, const char *path, char *target, size_t size)
+{
+	return read_link(pool, NULL, path, target, size);
+}
+
+ssize_t pf_readlinkat(pf_file *dir, const char *path, char *target, size_t size)
+{
+	return read_link(dir->pool, dir, path, target, size);
 }

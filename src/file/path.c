@@ -20,7 +20,8 @@ struct walk {
 	struct rt_self *me;
 	struct layout *l;
 	struct path *path;
-	const char *whole; /* as it was given, for messages */
+	const pf_file *from; /* NULL: the root */
+	const char *whole;   /* as it was given, for messages */
 	const char *rest;
 	enum path_follow follow;
 	unsigned text; /* which of path->text is to be used next */
@@ -231,6 +232,10 @@ static int walk_once(struct walk *w)
 	w->text = w->path->links = 0;
 	w->path->slash = false;
 	enter_root(w);
+	if (w->from && *w->whole != '/') {
+		w->path->dir = w->from->ino;
+		w->path->dir_igen = w->from->igen;
+	}
 	if (!*w->rest) {
 		end_at(w->path, PATH_ROOT);
 		return 0;
@@ -240,13 +245,14 @@ static int walk_once(struct walk *w)
 	return rc < 0 ? rc : 0;
 }
 
-int path_walk(struct pf_pool *pool, struct rt_self *me, const char *name, enum path_follow follow,
-	      struct path *path)
+int path_walk(struct pf_pool *pool, struct rt_self *me, const pf_file *from, const char *name,
+	      enum path_follow follow, struct path *path)
 {
 	struct walk w = {.pool = pool,
 			 .me = me,
 			 .l = &pool->layout,
 			 .path = path,
+			 .from = from,
 			 .whole = name,
 			 .follow = follow};
 	size_t length = name ? strnlen(name, PF_PATH_MAX + 1) : 0;
@@ -263,10 +269,10 @@ int path_walk(struct pf_pool *pool, struct rt_self *me, const char *name, enum p
 	return rc == -PF_EAGAIN ? err(PF_EAGAIN, "%s", name) : rc;
 }
 
-int path_find(struct pf_pool *pool, struct rt_self *me, const char *name, enum path_follow follow,
-	      struct path *path)
+int path_find(struct pf_pool *pool, struct rt_self *me, const pf_file *from, const char *name,
+	      enum path_follow follow, struct path *path)
 {
-	int rc = path_walk(pool, me, name, follow, path);
+	int rc = path_walk(pool, me, from, name, follow, path);
 
 	return rc == 0 && !path->ino ? err(PF_ENOFILE, "%s", name) : rc;
 }

@@ -22,12 +22,12 @@ struct path {
 /* Whether a symbolic link at the end is followed: not even when a '/' comes after it, as where a name is made or removed; only then; always. */
 enum path_follow { PATH_AS_NAME, PATH_NOFOLLOW, PATH_FOLLOW };
 
-/* 0, or an error; a last component that is not there is none. */
-int path_walk(struct pf_pool *pool, struct rt_self *me, const char *name, enum path_follow follow,
-	      struct path *path);
+/* From a directory that is open, or from the root (NULL). 0, or an error; a last component that is not there is none. */
+int path_walk(struct pf_pool *pool, struct rt_self *me, const pf_file *from, const char *name,
+	      enum path_follow follow, struct path *path);
 /* The same, and a last component that is not there is -PF_ENOFILE. */
-int path_find(struct pf_pool *pool, struct rt_self *me, const char *name, enum path_follow follow,
-	      struct path *path);
+int path_find(struct pf_pool *pool, struct rt_self *me, const pf_file *from, const char *name,
+	      enum path_follow follow, struct path *path);
 #define PATH_LOOKS 1000u /* at a path whose end changes each time */
 
 /* For an operation on paths that came back with `rc`: true if it is to be done once more, because what a walk found has changed (-PF_EAGAIN), or because reaping helped. */

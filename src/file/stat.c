@@ -42,13 +42,13 @@ int pf_stat(pf_file *file, struct pf_stat *stat)
 }
 
 /* The attributes of what the path leads to. */
-static int find_attr(pf_pool *pool, struct rt_self *me, const char *name, enum path_follow follow,
-		     struct path *path, struct inode_attr *attr)
+static int find_attr(pf_pool *pool, struct rt_self *me, const pf_file *from, const char *name,
+		     enum path_follow follow, struct path *path, struct inode_attr *attr)
 {
 	int rc;
 
 	for (unsigned looks = 0; looks < PATH_LOOKS; looks++) {
-		rc = path_find(pool, me, name, follow, path);
+		rc = path_find(pool, me, from, name, follow, path);
 		if (rc == 0)
 			rc = path_attr(me, &pool->layout, path->ino, attr);
 		if (rc < 0 || (attr->generation == path->igen && attr->state != INODE_FREE))
@@ -57,7 +57,8 @@ static int find_attr(pf_pool *pool, struct rt_self *me, const char *name, enum p
 	return err(PF_EAGAIN, "%s", name);
 }
 
-int pf_stat_path(pf_pool *pool, const char *name, unsigned flags, struct pf_stat *stat)
+static int stat_path(pf_pool *pool, const pf_file *from, const char *name, unsigned flags,
+		     struct pf_stat *stat)
 {
 	struct rt_self *me = pool_self(pool);
 	struct inode_attr attr;
@@ -67,11 +68,21 @@ int pf_stat_path(pf_pool *pool, const char *name, unsigned flags, struct pf_stat
 	if (rc == 0 && flags & ~PF_O_NOFOLLOW)
 		rc = err(PF_EFLAGS, "stat: %x", flags);
 	if (rc == 0)
-		rc = find_attr(pool, me, name, flags & PF_O_NOFOLLOW ? PATH_NOFOLLOW : PATH_FOLLOW,
-			       &path, &attr);
+		rc = find_attr(pool, me, from, name,
+			       flags & PF_O_NOFOLLOW ? PATH_NOFOLLOW : PATH_FOLLOW, &path, &attr);
 	if (rc == 0)
 		fill_stat(&pool->layout, path.ino, &attr, stat);
 	return rc;
+}
+
+int pf_stat_path(pf_pool *pool, const char *name, unsigned flags, struct pf_stat *stat)
+{
+	return stat_path(pool, NULL, name, flags, stat);
+}
+
+int pf_statat(pf_file *dir, const char *name, unsigned flags, struct pf_stat *stat)
+{
+	return stat_path(dir->pool, dir, name, flags, stat);
 }
 
 int pf_access(pf_pool *pool, const char *name, int mode)
@@ -84,7 +95,7 @@ int pf_access(pf_pool *pool, const char *name, int mode)
 	if (rc == 0 && mode & ~(R_OK | W_OK | X_OK))
 		rc = err(PF_EFLAGS, "access: %x", mode);
 	if (rc == 0)
-		rc = find_attr(pool, me, name, PATH_FOLLOW, &path, &attr);
+		rc = find_attr(pool, me, NULL, name, PATH_FOLLOW, &path, &attr);
 	if (rc == 0 && mode & W_OK && pool->readonly)
 		rc = err(PF_EREADONLY, "%s", name);
 	return rc < 0 ? rc : caller_check(pool, path.ino, &attr, mode);
