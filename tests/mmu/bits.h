@@ -35,7 +35,8 @@ struct mmu_bits {
 };
 
 /* The last row has kinds 0. One for each format, in a file of its own. */
-extern const struct mmu_bits mmu_bits_x86_64[], mmu_bits_aarch64[], mmu_bits_riscv64[];
+extern const struct mmu_bits mmu_bits_x86_64[], mmu_bits_aarch64[], mmu_bits_aarch64_soft[];
+extern const struct mmu_bits mmu_bits_riscv64[];
 
 /* What an entry is to the hardware: one of enum mmu_kind; 0: a table or a leaf that must not be at this level. */
 static inline unsigned mmu_kind_of(const struct pt_fmt *f, pt_entry e, unsigned level)
