@@ -8,7 +8,7 @@ import os, shutil, statistics, subprocess, sys, tempfile, time
 
 SIZES = [64 << n for n in range(9)]  # KiB: 64 KiB to 16 MiB
 TOTAL, MOST, ROUNDS = 96 << 20, 200, 7
-WAYS = ["disk", "cached", "copy"]
+WAYS = ["disk", "cached", "copy", "auto"]
 
 
 def run(*arguments):

@@ -156,21 +156,24 @@ static void copied(const struct way *way)
 }
 
 /* How often a ring is entered is not the same each time: until a copy was over before its nth call. */
-static void killed_coming_in(const struct way *way)
+static void ended_coming_in(const struct way *way, int signal, int wanted)
 {
 	for (long n = 1;; n++) {
-		struct watch watch = {.call = way->call, .nth = n, .kill = true};
+		struct watch watch = {.call = way->call, .nth = n, .signal = signal};
 		char what[64];
 		int status;
 
 		begin();
-		snprintf(what, sizeof what, "--way %s, killed at call %ld", way->name, n);
+		snprintf(what, sizeof what, "--way %s, signal %d at call %ld", way->name, signal,
+			 n);
 		status = copy_in(way, &watch);
 		if (watch.seen < n) {
 			must_be(status, 0);
 			return;
 		}
-		must_be(status, 256 + SIGKILL);
+		must_be(status, wanted);
+		if (signal == SIGINT)
+			says("err", "interrupted; '/file' was not copied\n");
 		nothing_happened(what);
 	}
 }
@@ -187,7 +190,7 @@ static void killed_going_out(void)
 	must_be(pattern_differs(buffer, SIZE, NEW_ID, 0), SIZE);
 	must(count.seen >= 2);
 	for (long n = 1; n <= count.seen; n++) {
-		struct watch watch = {.call = SYS_write, .nth = n, .kill = true};
+		struct watch watch = {.call = SYS_write, .nth = n, .signal = SIGKILL};
 
 		must_be(copy_out(&watch), 256 + SIGKILL);
 		pool_check(t.pool, "killed going out");
@@ -445,7 +448,8 @@ int main(void)
 			continue;
 		}
 		copied(&ways[i]);
-		killed_coming_in(&ways[i]);
+		ended_coming_in(&ways[i], SIGKILL, 256 + SIGKILL);
+		ended_coming_in(&ways[i], SIGINT, 1);
 		source_is_cut(&ways[i]);
 		source_grows(&ways[i]);
 		source_fails(&ways[i]);

@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -120,8 +121,8 @@ static void answer(struct watch *w, int listener, const struct seccomp_notif *n)
 	struct seccomp_notif_resp resp = {.id = n->id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
 
 	if (is_it(w, n) && ++w->seen == w->nth) {
-		if (w->kill) {
-			kill((pid_t)n->pid, SIGKILL);
+		if (w->signal) {
+			kill((pid_t)n->pid, w->signal);
 		} else if (w->error) {
 			resp.flags = 0;
 			resp.error = -w->error;
