@@ -23,6 +23,7 @@ struct emulator {
 	pid_t pid;
 	int said; /* a memfd: its stdout and stderr */
 	unsigned turns;
+	bool stopped;
 };
 
 static struct emulator *emulator(struct mmu *m)
@@ -61,10 +62,19 @@ static void go_on(struct mmu *m)
 {
 	int status;
 
+	if (emulator(m)->stopped)
+		kill(emulator(m)->pid, SIGCONT);
+	emulator(m)->stopped = false;
 	/* Who waits gives way: there may be fewer processors than machines. */
 	sched_yield();
 	if (++emulator(m)->turns % 1024 == 0 && waitpid(emulator(m)->pid, &status, WNOHANG) > 0)
 		died(m, status);
+}
+
+/* The stub would spin, and the processor is wanted for building the next batch, and by other tests. */
+static void rest(struct mmu *m)
+{
+	emulator(m)->stopped = kill(emulator(m)->pid, SIGSTOP) == 0;
 }
 
 static void end(struct mmu *m)
@@ -147,7 +157,7 @@ const char *mmu_start_emulator(struct mmu *m, const char *path)
 
 	e = calloc(1, sizeof *e);
 	must(e);
-	e->engine = (struct mmu_engine){go_on, end};
+	e->engine = (struct mmu_engine){go_on, rest, end};
 	e->said = memfd_create("said", MFD_CLOEXEC);
 	must(e->said >= 0);
 	e->pid = fork();

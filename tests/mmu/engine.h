@@ -7,6 +7,8 @@
 struct mmu_engine {
 	/* A batch was requested: goes on until it may be done. Called again and again until it is. */
 	void (*go_on)(struct mmu *m);
+	/* The batch is done: until the next, nobody needs the machine. */
+	void (*rest)(struct mmu *m);
 	/* Ends and frees it. */
 	void (*end)(struct mmu *m);
 };

@@ -111,6 +111,12 @@ static void go_on(struct mmu *m)
 	}
 }
 
+/* It runs in go_on() only. */
+static void rest(struct mmu *m)
+{
+	(void)m;
+}
+
 static void end(struct mmu *m)
 {
 	struct kvm *k = kvm(m);
@@ -190,7 +196,7 @@ const char *mmu_start_kvm(struct mmu *m)
 		return errno == ENOENT ? "there is no /dev/kvm" : "/dev/kvm may not be opened";
 	k = calloc(1, sizeof *k);
 	must(k);
-	k->engine = (struct mmu_engine){go_on, end};
+	k->engine = (struct mmu_engine){go_on, rest, end};
 	k->system = fd;
 	m->engine = &k->engine;
 	make_machine(m);

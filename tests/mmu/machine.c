@@ -142,6 +142,7 @@ void mmu_run(struct mmu *m, unsigned spaces)
 		if (clock_mono() > limit && !is_done(m, request))
 			mmu_fail(m, "%u spaces are not done after %u ms", spaces, TEST_PATIENCE);
 	}
+	m->engine->rest(m);
 }
 
 void mmu_stop(struct mmu *m)
