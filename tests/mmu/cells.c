@@ -6,7 +6,7 @@
 #include "base/bits.h"
 #include "test.h"
 
-#define FRAME 0x1005000u /* at this offset in memory, and from a multiple of 1 GiB in every space */
+#define FRAME 0x1005000u /* at this offset in memory, and from rules->va */
 #define KINDS 6u
 #define BATCH 512u
 
@@ -24,17 +24,16 @@ static uint64_t build(struct batch *b, unsigned i)
 {
 	const struct cells_cell *c = &b->cells[i];
 	const struct cells_rules *rules = b->rules;
-	uint64_t root = b->page, va = rules->va + FRAME;
+	uint64_t root = b->page, va = rules->va + FRAME, ram = b->m->arch->ram_base;
 
 	for (unsigned level = rules->levels; level-- > c->level;) {
 		uint64_t *table = (void *)(b->m->ram + b->page);
 		uint64_t *entry = &table[va >> (12 + 9 * level) & 511];
-		uint64_t leaf = align_down(FRAME, 1ull << (12 + 9 * level));
+		uint64_t leaf = align_down(ram + FRAME, 1ull << (12 + 9 * level));
 
 		b->page += 4096;
 		memset(table, 0, 4096);
-		*entry = c->entry[level] | rules->address(b->m->arch->ram_base +
-							  (level == c->level ? leaf : b->page));
+		*entry = c->entry[level] | rules->address(level == c->level ? leaf : ram + b->page);
 		b->leaf[i] = entry;
 	}
 	b->made[i] = *b->leaf[i];

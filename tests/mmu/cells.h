@@ -8,14 +8,15 @@
 
 /* One address, and the entries that lead to it. */
 struct cells_cell {
-	unsigned level;               /* of the leaf; 0: a page */
-	uint64_t entry[CELLS_LEVELS]; /* by level, without addresses */
+	unsigned level;                   /* of the leaf; 0: a page */
+	uint64_t entry[CELLS_LEVELS + 1]; /* by level, without addresses; above the root 0 */
 	uint64_t control[MMU_CONTROLS];
 };
 
 struct cells_rules {
 	unsigned levels;
-	uint64_t va; /* a multiple of 1 GiB; cells are some way behind it */
+	/* Cells are some way behind it. As far from a multiple of the largest leaf as memory is from 0. */
+	uint64_t va;
 	uint64_t (*address)(uint64_t address); /* as an entry has it */
 	/* What the machine may say of such an access: one of enum mmu_outcome, or a set where machines are known to differ. */
 	unsigned (*wanted)(const struct cells_cell *c, uint64_t kind, uint64_t leaf);

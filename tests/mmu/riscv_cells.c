@@ -1,6 +1,7 @@
 /*
  * The RISC-V machine is right before it judges: every cell of what the privileged specification permits and refuses, on tables made here by
- * hand. Sv39, Sv48 and Sv57; leaves of each size; R, W, X, U, A and D in the leaf, U, A and D in the entry above it; S-mode and U-mode, SUM and MXR.
+ * hand. Sv39, Sv48 and Sv57; leaves of each size, up to 256 TiB; R, W, X, U, A and D in the leaf, U, A and D in the entry above it; S-mode and
+ * U-mode, SUM and MXR.
  */
 #include "arch.h"
 #include "cells.h"
@@ -41,7 +42,7 @@ static bool permitted(const struct cells_cell *c, uint64_t kind, uint64_t leaf)
 
 static unsigned wanted(const struct cells_cell *c, uint64_t kind, uint64_t leaf)
 {
-	if (c->level + 1 < CELLS_LEVELS && (c->entry[c->level + 1] & (U | A | D)))
+	if (c->entry[c->level + 1] & (U | A | D))
 		return MMU_RESERVED;
 	if (!(leaf & (R | W | X))) /* a table: of zeros, and not at level 0 */
 		return c->level && !(leaf & (U | A | D)) ? MMU_NOT_PRESENT : MMU_RESERVED;
@@ -64,7 +65,7 @@ static void try_all(struct mmu *m, unsigned levels, unsigned level, uint64_t mst
 	unsigned count = level < levels - 1 ? 256 : 64;
 	struct cells_rules rules = {
 		.levels = levels,
-		.va = 0x1340000000,
+		.va = (5ull << (9 * levels + 3)) + m->arch->ram_base,
 		.address = address,
 		.wanted = wanted,
 		.touched = touched,
@@ -78,6 +79,8 @@ static void try_all(struct mmu *m, unsigned levels, unsigned level, uint64_t mst
 					 .control = {m->mode->control[0], mstatus}};
 		for (unsigned i = 0; i < 6; i++)
 			c->entry[level] |= n & 1u << i ? bits[i] : 0;
+		/* No table: there is no memory at 0. */
+		c->entry[level] |= level > 2 && !(n & 7) ? R : 0;
 		c->entry[level + 1] |= above[n / 64];
 	}
 	cells_try(m, &rules, cells, count);
@@ -92,7 +95,7 @@ static bool try_mode(const struct mmu_mode *mode, unsigned levels)
 		skip_part("%s, %s: %s", mmu_riscv64.name, mode->name, why);
 		return false;
 	}
-	for (unsigned level = 0; level < 3; level++)
+	for (unsigned level = 0; level < levels; level++)
 		for (unsigned i = 0; i < 4; i++)
 			try_all(m, levels, level, (i & 1 ? SUM : 0) | (i & 2 ? MXR : 0));
 	mmu_stop(m);
