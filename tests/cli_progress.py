@@ -68,6 +68,10 @@ check(any("%" in line for line in run.screen.seen), run.screen.seen)
 run = cp("--progress", "always", big, pool + "2:/again", columns=300, code=1)
 check(len(run.screen.left()) == 1 and run.screen.left()[0].startswith("pinfold: cp: /again: "), run.screen.left())
 
+# A copy to the terminal is all that is there.
+run = cp("--progress", "always", pool + ":/tree/2", "/dev/tty")
+check(run.screen.left() == ["2"] and run.bytes == 3, run.screen.lines)
+
 # By itself: not on a short copy, on a long one after half a second, ten times a second at most.
 run = cp(big, pool + ":/in")
 check(run.bytes == 0, run.screen.lines)

@@ -390,6 +390,8 @@ static int onto_host(const struct options *o, struct stream *from, const struct 
 	stream.fd = open_target(o, to->path, st->st_mode);
 	if (stream.fd < 0)
 		return complain_at(to, -errno);
+	if (isatty(stream.fd))
+		progress_stop();
 	rc = copy_bytes(from, &stream, st);
 	if (close(stream.fd) < 0 && rc == EXIT_FINE)
 		rc = complain_half(&stream, -errno);

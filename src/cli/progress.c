@@ -245,10 +245,15 @@ void progress_hide(void)
 		show("");
 }
 
+void progress_stop(void)
+{
+	progress_hide();
+	p.active = false;
+}
+
 void progress_end(void)
 {
 	if (p.active && !p.terminal)
 		draw(now_ns()); /* what it was in all */
-	progress_hide();
-	p.active = false;
+	progress_stop();
 }

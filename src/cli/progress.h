@@ -30,6 +30,8 @@ void progress_at(uint64_t at);
 void progress_file(uint64_t bytes);
 /* Takes the line away, if there is one: something else will be printed. */
 void progress_hide(void);
+/* From now on there is none: what is copied goes to a terminal itself. */
+void progress_stop(void);
 /* The copy is over. */
 void progress_end(void);
 
