@@ -83,7 +83,7 @@ children="$children $copier"
 exec 3>"$dir/pipe"
 head -c 1000000 /dev/urandom >&3
 while [ "$(free_pages "$p")" = "$kept" ]; do :; done
-kill -INT $copier
+kill -TERM $copier # (in the background of a script SIGINT is ignored)
 ends $copier 1
 exec 3>&-
 expect 0 ls "$p" --json

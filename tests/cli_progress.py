@@ -1,5 +1,5 @@
 """The cases of cli_progress.sh, which says what they prove: PROGRAM POOL DIRECTORY."""
-import os, re, subprocess, sys, time
+import os, re, signal, subprocess, sys, time
 
 sys.path.insert(0, os.path.join(os.environ["PF_SOURCE_DIR"], "tests", "lib"))
 import terminal
@@ -88,6 +88,14 @@ for _ in range(8):
     run.key(b"\3")
     check(run.end() == 1 and run.screen.left() == ["pinfold: cp: interrupted; '/interrupted' was not copied"], run.screen.left())
     os.close(feed)
+
+# With nohup(1) it goes on when the terminal goes.
+copier = subprocess.Popen(["nohup", program, "cp", pipe, pool + ":/piped"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+with open(pipe, "wb", buffering=0) as feed:
+    feed.write(b"x")
+    copier.send_signal(signal.SIGHUP)
+    feed.write(b"y")
+check(copier.wait() == 0, "ended by a signal that it ignores")
 
 # Long ones that say nothing: because they are told to, or in the background.
 late = lambda run: time.monotonic() - run.begin > 0.7

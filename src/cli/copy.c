@@ -33,15 +33,16 @@ static void on_signal(int signal)
 	setitimer(ITIMER_REAL, &soon, NULL);
 }
 
-/* Without SA_RESTART: a read that waits ends. */
+/* Without SA_RESTART: a read that waits ends. What is ignored stays so: nohup(1) wants it. */
 void catch_interruptions(void)
 {
-	struct sigaction sa = {.sa_handler = on_signal};
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM};
+	struct sigaction sa = {.sa_handler = on_signal}, old;
 
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
-	sigaction(SIGALRM, &sa, NULL);
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		if (sigaction(signals[i], NULL, &old) == 0 &&
+		    (old.sa_handler != SIG_IGN || signals[i] == SIGALRM))
+			sigaction(signals[i], &sa, NULL);
 }
 
 bool copying_ends(void)
