@@ -53,7 +53,7 @@ expect 1 hold "$p:/file" --map --offset 4M
 expect 1 hold "$p:/file" --map --length 4M
 expect 0 truncate "$p:/file" 8M
 expect 1 hold "$p:/file" --map
-complains 'hole'
+complains 'has a hole.*--offset and --length choose a part without one'
 # nobody can read that it holds
 code=0
 pinfold hold "$p:/file" --map --length 1 >/dev/full 2>"$dir/err" || code=$?

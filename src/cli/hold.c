@@ -130,9 +130,8 @@ static int wait_until_over(const struct held *h, const char *name, const struct 
 	int rc = o->verify && !was ? complain("no memory for a copy of %s", human(length))
 				   : EXIT_FINE;
 
-	if (rc == EXIT_FINE) {
+	if (rc == EXIT_FINE)
 		rc = tell_held(name, o, length);
-	}
 	while (rc == EXIT_FINE && !stop && seconds_now() < end) {
 		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
 		if (was)
@@ -159,7 +158,11 @@ static int hold(pf_file *file, const char *name, const struct options *o)
 		length = stat.size > o->offset ? stat.size - o->offset : 0;
 	if (rc == 0)
 		rc = take(file, o, length, &h);
-	rc = rc < 0 ? complain_pf(name) : EXIT_FINE;
+	if (rc == -PF_EHOLE)
+		rc = complain("%s: %s; --offset and --length choose a part without one", name,
+			      pf_message());
+	else
+		rc = rc < 0 ? complain_pf(name) : EXIT_FINE;
 	pf_close(file);
 	if (rc == EXIT_FINE)
 		rc = wait_until_over(&h, name, o, length);

@@ -48,11 +48,16 @@ static const char *age(uint64_t since_ns)
 	return text;
 }
 
+struct table {
+	int holders, dead;
+};
+
 static int print_holder(void *arg, const struct pf_holder *h)
 {
-	int *lines = arg;
+	struct table *t = arg;
 
-	if (!(*lines)++)
+	t->dead += !h->alive;
+	if (!t->holders++)
 		printf("%7s %-16s %-8s %10s %12s %12s  %s\n", "PID", "COMMAND", "KIND", "FOR",
 		       "OFFSET", "KEEPS", "FILE");
 	printf("%7d %-16s %-8s %10s %12lu %12s  %s%s\n", (int)h->pid, printable(h->command),
@@ -72,13 +77,14 @@ static int print_orphan(void *arg, const struct pf_orphan *o)
 	return 0;
 }
 
-static int who(pf_pool *pool, bool json)
+static int who(pf_pool *pool, const char *path, bool json)
 {
 	json_t *holders = json_array(), *orphans = json_array();
 	struct pf_info info;
-	int lines = 0, more = 0, rc;
+	struct table table = {0};
+	int more = 0, rc;
 
-	rc = pf_holders(pool, json ? holder_json : print_holder, json ? (void *)holders : &lines);
+	rc = pf_holders(pool, json ? holder_json : print_holder, json ? (void *)holders : &table);
 	if (rc == 0)
 		rc = pf_orphans(pool, json ? orphan_json : print_orphan,
 				json ? (void *)orphans : &more);
@@ -92,8 +98,11 @@ static int who(pf_pool *pool, bool json)
 	json_decref(orphans);
 	if (rc < 0)
 		return complain("%s", pf_message());
-	if (!lines)
+	if (!table.holders)
 		puts("nobody holds anything");
+	if (table.dead)
+		printf("'pinfold reap %s' gives back what the dead held; others that have the pool open do, too\n",
+		       path);
 	if (info.pages_quarantine)
 		printf("in quarantine: %s\n", human(info.pages_quarantine * PF_PAGE_SIZE));
 	return finish_output();
@@ -107,7 +116,7 @@ static int run_who(const struct options *o, char **operands, int count)
 	(void)count;
 	if (!pool)
 		return EXIT_FAILED;
-	rc = who(pool, o->json);
+	rc = who(pool, operands[0], o->json);
 	pf_pool_close(pool);
 	return rc;
 }
