@@ -96,7 +96,7 @@ table()
 1 | mv p:/nothing p:/x | 'pinfold ls p:/' lists
 1 | cp p:/nothing copy | 'pinfold ls p:/' lists
 1 | cp nothing p:/ | nothing: No such file or directory
-1 | cp file p:/no/such/ | /no/such/: not a directory
+1 | cp file p:/no/such/ | '/no/such/' is no directory; 'pinfold mkdir' makes one
 1 | cp file p:/no/such/x | /no/such/: no such file or directory in the pool; 'pinfold ls p:/' lists
 1 | cat p:/docs | it is a directory
 1 | cat p:/docs/file/x | a part of the path is not a directory
