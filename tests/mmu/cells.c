@@ -14,9 +14,10 @@ struct batch {
 	struct mmu *m;
 	const struct cells_rules *rules;
 	const struct cells_cell *cells;
-	uint64_t *leaf[BATCH]; /* where the leaves are */
-	uint64_t made[BATCH];  /* what they were */
-	uint64_t page;         /* offset of the next table */
+	struct path {
+		uint64_t *at, made; /* where the entry is, what it was */
+	} path[BATCH][CELLS_LEVELS];
+	uint64_t page; /* offset of the next table */
 };
 
 /* Tables of cell i; the offset of the root. */
@@ -34,9 +35,8 @@ static uint64_t build(struct batch *b, unsigned i)
 		b->page += 4096;
 		memset(table, 0, 4096);
 		*entry = c->entry[level] | rules->address(level == c->level ? leaf : ram + b->page);
-		b->leaf[i] = entry;
+		b->path[i][level] = (struct path){entry, *entry};
 	}
-	b->made[i] = *b->leaf[i];
 	return root;
 }
 
@@ -70,7 +70,8 @@ static bool right_value(const struct mmu *m, const struct mmu_job *job, const st
 	}
 }
 
-static void check_job(struct batch *b, unsigned i, unsigned j, uint64_t *leaf)
+/* True: it went well, and the leaf is what it is then. */
+static bool check_job(struct batch *b, unsigned i, unsigned j, uint64_t *leaf)
 {
 	const struct cells_cell *c = &b->cells[i];
 	const struct mmu_job *job = &b->m->jobs[j];
@@ -80,11 +81,11 @@ static void check_job(struct batch *b, unsigned i, unsigned j, uint64_t *leaf)
 
 	if ((v.outcomes & wanted) && v.outcomes == MMU_OK && right_value(b->m, job, r)) {
 		*leaf = b->rules->touched(c, job->kind, *leaf);
-		return;
+		return true;
 	}
 	if ((v.outcomes & wanted) && v.outcomes != MMU_OK &&
 	    (v.level < 0 || v.level == (int)c->level))
-		return;
+		return false;
 	test_fail(
 		__FILE__, __LINE__,
 		"%s, %s: level %u, leaf %#lx, above it %#lx, control %#lx %#lx, kind %lu: wanted %u, "
@@ -96,26 +97,41 @@ static void check_job(struct batch *b, unsigned i, unsigned j, uint64_t *leaf)
 		(unsigned long)r->pc);
 }
 
+static void check_entry(const struct batch *b, unsigned i, unsigned level, uint64_t wanted,
+			uint64_t either)
+{
+	const struct path *p = &b->path[i][level];
+
+	if ((*p->at | either) == (wanted | either))
+		return;
+	test_fail(__FILE__, __LINE__,
+		  "%s, %s: leaf at level %u, control %#lx %#lx: an entry at level %u was %#lx; "
+		  "wanted %#lx afterwards, found %#lx",
+		  b->m->arch->name, b->m->mode->name, b->cells[i].level,
+		  (unsigned long)b->cells[i].control[0], (unsigned long)b->cells[i].control[1],
+		  level, (unsigned long)p->made, (unsigned long)wanted, (unsigned long)*p->at);
+}
+
 static void check_cell(struct batch *b, unsigned i)
 {
-	uint64_t leaf = b->made[i];
+	unsigned level = b->cells[i].level;
+	uint64_t leaf = b->path[i][level].made, above = b->rules->touched_above;
+	bool used = false;
 
 	for (unsigned k = 0; k < KINDS; k++)
-		check_job(b, i, i * KINDS + k, &leaf);
-	if (*b->leaf[i] != leaf)
-		test_fail(
-			__FILE__, __LINE__,
-			"%s, %s: level %u, leaf %#lx, control %#lx: wanted %#lx afterwards, found %#lx",
-			b->m->arch->name, b->m->mode->name, b->cells[i].level,
-			(unsigned long)b->made[i], (unsigned long)b->cells[i].control[0],
-			(unsigned long)leaf, (unsigned long)*b->leaf[i]);
+		used |= check_job(b, i, i * KINDS + k, &leaf);
+	check_entry(b, i, level, leaf, 0);
+	/* Of what was refused, entries above it may have been touched. */
+	while (++level < b->rules->levels)
+		check_entry(b, i, level, b->path[i][level].made | above, used ? 0 : above);
 }
 
 static void try_batch(struct mmu *m, const struct cells_rules *rules,
 		      const struct cells_cell *cells, unsigned count, uint64_t turn)
 {
-	struct batch b = {.m = m, .rules = rules, .cells = cells, .page = MMU_FREE};
+	static struct batch b;
 
+	b = (struct batch){.m = m, .rules = rules, .cells = cells, .page = MMU_FREE};
 	for (unsigned i = 0; i < count; i++) {
 		struct mmu_space *s = &m->spaces[i];
 

@@ -20,8 +20,9 @@ struct cells_rules {
 	uint64_t (*address)(uint64_t address); /* as an entry has it */
 	/* What the machine may say of such an access: one of enum mmu_outcome, or a set where machines are known to differ. */
 	unsigned (*wanted)(const struct cells_cell *c, uint64_t kind, uint64_t leaf);
-	/* The leaf as it is after an access that went well. */
+	/* The leaf as it is after an access that went well, and bits that the entries above it have then. */
 	uint64_t (*touched)(const struct cells_cell *c, uint64_t kind, uint64_t leaf);
+	uint64_t touched_above;
 };
 
 /* Tries all cells, each with every kind of access, one after the other. Fails the test at the first that the machine does not do as wanted. */

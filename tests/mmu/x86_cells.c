@@ -1,10 +1,11 @@
 /*
  * The machines are right before they judge: every cell of what the x86-64 manuals permit and refuse, on tables made here by hand. Leaves of
- * each size; writable, user and no-execute in the leaf and above it; loads, stores and fetches by supervisor and user, with and without WP, SMEP and SMAP.
+ * each size; writable, user and no-execute in the leaf and in the root; loads, stores and fetches by supervisor and user, with and without WP, SMEP and SMAP.
  */
 #include <string.h>
 
 #include "arch.h"
+#include "cells.h"
 #include "stub_x86_64.h"
 #include "test.h"
 
@@ -21,146 +22,75 @@
 #define CR4_SMAP 0x200000u
 #define CR4_LA57 0x1000u
 
-#define FRAME 0x1000000u /* at this offset from a 1 GiB border, in memory and in every space */
-#define VA    (0x7f4000000000u + FRAME)
-#define KINDS 6u
-
-struct cell {
-	unsigned level;      /* of the leaf */
-	uint64_t leaf, root; /* W, U, NX */
-	uint64_t *path[5];   /* entries by level */
-	unsigned levels;
-};
+static uint64_t address(uint64_t address)
+{
+	return address;
+}
 
 static uint64_t bits_of(unsigned n)
 {
 	return (n & 1 ? W : 0) | (n & 2 ? U : 0) | (n & 4 ? NX : 0);
 }
 
-/* Tables of this cell, from *page on; the address of the root. */
-static uint64_t build(struct mmu *m, struct cell *c, uint64_t *page)
+static unsigned levels_of(const struct cells_cell *c)
 {
-	uint64_t root = *page;
-
-	for (unsigned level = c->levels; level-- > c->level;) {
-		uint64_t *table = (void *)(m->ram + *page);
-		uint64_t *entry = &table[VA >> (12 + 9 * level) & 511];
-
-		*page += 4096;
-		memset(table, 0, 4096);
-		*entry = *page | P | (level == c->levels - 1 ? c->root : W | U);
-		if (level == c->level)
-			*entry = (FRAME >> (12 + 9 * level) << (12 + 9 * level)) | P | c->leaf |
-				 (level ? PS : 0);
-		c->path[level] = entry;
-	}
-	return root;
+	return c->control[X86_CR4] & CR4_LA57 ? 5 : 4;
 }
 
 /* The manuals' rule. */
-static bool permitted(const struct cell *c, const uint64_t *control, uint64_t kind)
+static bool permitted(const struct cells_cell *c, uint64_t kind, uint64_t leaf)
 {
-	uint64_t both = c->leaf & c->root, access = kind & MMU_KIND;
-	bool user_page = both & U, nx = (c->leaf | c->root) & NX;
+	uint64_t root = c->entry[levels_of(c) - 1], both = leaf & root;
+	uint64_t access = kind & MMU_KIND, cr4 = c->control[X86_CR4];
+	bool user_page = both & U, nx = (leaf | root) & NX;
 
 	if (kind & MMU_USER && !user_page)
 		return false;
-	if (access == MMU_STORE && !(both & W) && (kind & MMU_USER || control[X86_CR0] & CR0_WP))
+	if (access == MMU_STORE && !(both & W) && (kind & MMU_USER || c->control[X86_CR0] & CR0_WP))
 		return false;
 	if (access == MMU_FETCH && nx)
 		return false;
 	if (!(kind & MMU_USER) && user_page)
-		return !(control[X86_CR4] & (access == MMU_FETCH ? CR4_SMEP : CR4_SMAP));
+		return !(cr4 & (access == MMU_FETCH ? CR4_SMEP : CR4_SMAP));
 	return true;
 }
 
-static void add_jobs(struct mmu *m, unsigned first)
+static unsigned wanted(const struct cells_cell *c, uint64_t kind, uint64_t leaf)
 {
-	static const uint64_t kinds[KINDS] = {
-		MMU_LOAD,
-		MMU_FETCH,
-		MMU_LOAD | MMU_USER,
-		MMU_FETCH | MMU_USER,
-		MMU_STORE | MMU_USER,
-		MMU_STORE,
+	return permitted(c, kind, leaf) ? MMU_OK : MMU_PERMISSION;
+}
+
+static uint64_t touched(const struct cells_cell *c, uint64_t kind, uint64_t leaf)
+{
+	(void)c;
+	return leaf | A | ((kind & MMU_KIND) == MMU_STORE ? D : 0);
+}
+
+/* All of one size with these control registers. */
+static void try_all(struct mmu *m, unsigned level, uint64_t cr0, uint64_t cr4)
+{
+	static struct cells_cell cells[64];
+	struct cells_rules rules = {
+		.va = 0x7f4000000000,
+		.address = address,
+		.wanted = wanted,
+		.touched = touched,
+		.touched_above = A,
 	};
 
-	for (unsigned i = 0; i < KINDS; i++) {
-		bool store = (kinds[i] & MMU_KIND) == MMU_STORE;
+	for (unsigned n = 0; n < 64; n++) {
+		struct cells_cell *c = &cells[n];
 
-		m->jobs[first + i] = (struct mmu_job){.va = VA + (store ? 8 : 0),
-						      .kind = kinds[i],
-						      .value = first + i};
+		*c = (struct cells_cell){.level = level,
+					 .entry = {P | W | U, P | W | U, P | W | U, P | W | U}};
+		memcpy(c->control, m->mode->control, sizeof c->control);
+		c->control[X86_CR0] ^= cr0;
+		c->control[X86_CR4] ^= cr4;
+		rules.levels = levels_of(c);
+		c->entry[rules.levels - 1] = P | bits_of(n >> 3);
+		c->entry[level] = P | bits_of(n & 7) | (level ? PS : 0);
 	}
-}
-
-static void check_job(struct mmu *m, const struct cell *c, unsigned space, unsigned i)
-{
-	const struct mmu_job *job = &m->jobs[i];
-	const struct mmu_result *r = &m->results[i];
-	bool fine = permitted(c, m->spaces[space].control, job->kind);
-	uint64_t value = (job->kind & MMU_KIND) == MMU_LOAD    ? m->arch->frame(FRAME >> 12)
-			 : (job->kind & MMU_KIND) == MMU_FETCH ? FRAME >> 12
-							       : 0;
-
-	if (m->arch->verdict(job, r).outcomes != (fine ? MMU_OK : MMU_PERMISSION) ||
-	    (fine && r->value != value))
-		test_fail(
-			__FILE__, __LINE__,
-			"%s, %s: level %u, leaf %#lx, root %#lx, cr0 %#lx, cr4 %#lx, kind %lu: wanted %s, "
-			"cause %#lx, address %#lx, value %#lx, pc %#lx",
-			m->arch->name, m->mode->name, c->level, (unsigned long)c->leaf,
-			(unsigned long)c->root, (unsigned long)m->spaces[space].control[X86_CR0],
-			(unsigned long)m->spaces[space].control[X86_CR4], (unsigned long)job->kind,
-			fine ? "it permitted" : "it refused", (unsigned long)r->cause,
-			(unsigned long)r->address, (unsigned long)r->value, (unsigned long)r->pc);
-}
-
-static void check_cell(struct mmu *m, const struct cell *c, unsigned space)
-{
-	const struct mmu_space *s = &m->spaces[space];
-	bool used = false, stored = false;
-
-	for (uint64_t i = s->first; i < s->first + s->count; i++) {
-		bool fine = permitted(c, s->control, m->jobs[i].kind);
-
-		check_job(m, c, space, (unsigned)i);
-		used |= fine;
-		stored |= fine && (m->jobs[i].kind & MMU_KIND) == MMU_STORE;
-	}
-	must_be(!!(*c->path[c->level] & A), used);
-	must_be(!!(*c->path[c->level] & D), stored);
-	for (unsigned level = c->level + 1; used && level < c->levels; level++)
-		must(*c->path[level] & A);
-}
-
-static void try_cells(struct mmu *m, uint64_t cr0, uint64_t cr4, unsigned max_level)
-{
-	static struct cell cells[3 * 64];
-	uint64_t page = MMU_FREE;
-	unsigned n = 0;
-
-	for (unsigned level = 0; level <= max_level; level++) {
-		for (unsigned bits = 0; bits < 64; bits++, n++) {
-			struct mmu_space *s = &m->spaces[n];
-			struct cell *c = &cells[n];
-
-			*c = (struct cell){.level = level,
-					   .leaf = bits_of(bits & 7),
-					   .root = bits_of(bits >> 3),
-					   .levels = m->mode->control[X86_CR4] & CR4_LA57 ? 5 : 4};
-			*s = (struct mmu_space){.first = (uint64_t)n * KINDS, .count = KINDS};
-			memcpy(s->control, m->mode->control, sizeof s->control);
-			s->control[X86_CR0] ^= cr0;
-			s->control[X86_CR4] ^= cr4;
-			s->root = build(m, c, &page);
-			add_jobs(m, n * KINDS);
-		}
-	}
-	must(page < FRAME);
-	mmu_run(m, n);
-	for (unsigned i = 0; i < n; i++)
-		check_cell(m, &cells[i], i);
+	cells_try(m, &rules, cells, 64);
 }
 
 static bool try_machine(const struct mmu_arch *arch, const struct mmu_mode *mode,
@@ -168,16 +98,15 @@ static bool try_machine(const struct mmu_arch *arch, const struct mmu_mode *mode
 {
 	const char *why;
 	struct mmu *m = mmu_start(arch, mode, &why);
-	uint64_t frame = arch->frame(FRAME >> 12);
 
 	if (!m) {
 		skip_part("%s, %s: %s", arch->name, mode->name, why);
 		return false;
 	}
-	memcpy(m->ram + FRAME, &frame, sizeof frame);
-	for (unsigned i = 0; i < 8; i++)
-		try_cells(m, i & 1 ? CR0_WP : 0, (i & 2 ? CR4_SMEP : 0) | (i & 4 ? CR4_SMAP : 0),
-			  max_level);
+	for (unsigned level = 0; level <= max_level; level++)
+		for (unsigned i = 0; i < 8; i++)
+			try_all(m, level, i & 1 ? CR0_WP : 0,
+				(i & 2 ? CR4_SMEP : 0) | (i & 4 ? CR4_SMAP : 0));
 	mmu_stop(m);
 	return true;
 }
