@@ -443,6 +443,7 @@ unsigned batch_run(struct batch *b, uint64_t number, unsigned spaces)
 		for (uint64_t job = space->first; job < space->first + space->count; job++)
 			check_job(b, i, (unsigned)job);
 		check_tables(b, i);
+		pt_close(&b->space[i].pt);
 	}
 	check_frames(b);
 	b->spaces += b->count;
