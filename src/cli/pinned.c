@@ -7,14 +7,16 @@
  * spares the copy and leaves the cache to others. From the cache into pinned pages is no faster than through the buffer, as new pages are zeroed before they are pinned:
  * so that is done only if it is asked for. A persistent pool wants its bytes written back, which pf_write() does and a device's stores do not.
  *
- * From which size on was measured by scripts/cp-ways.py (2026-11-28, 2 CPUs, virtual disk with ext4, Linux 6.18, others at work on it; the quickest of 7
- * rounds, microseconds a file; two runs):
+ * From which size on was measured by scripts/cp-ways.py (2026-11-28, 2 CPUs, virtual disk with ext4, Linux 6.18, others at work on it; medians of 7 rounds,
+ * microseconds a file):
  *
- *	KiB                         64   128   256   512  1024  2048  4096  16384
- *	cold, from disk            185   297   497   972  1696  2720  4677  16636
- *	cold, through the buffer   159   336   499  1193  2086  3335  5735  19482
- *	warm, through the buffer    54   103   352   696   716  1803  1597   9660
- *	warm, from the cache        58   108   337   786   882  1702  1926   8652
+ *	KiB                         64   128   256   512  1024  2048  4096  8192 16384
+ *	cold, from disk            190   289   483   950  1874  3006  4671  9203 18113
+ *	cold, through the buffer   220   343   513   937  2016  3516  7245 11657 18574
+ *	warm, through the buffer    81   144   232   459  1051  1905  3091  5446 11648
+ *	warm, from the cache        85   159   314   624  1561  1622  3375  5505 11649
+ *
+ * At 64 KiB runs differ in which of the first two is faster; above it they do not, by more than what they scatter.
  */
 #include <errno.h>
 #include <fcntl.h>
