@@ -16,7 +16,7 @@
  *	warm, through the buffer    81   144   232   459  1051  1905  3091  5446 11648
  *	warm, from the cache        85   159   314   624  1561  1622  3375  5505 11649
  *
- * At 64 KiB runs differ in which of the first two is faster; above it they do not, by more than what they scatter.
+ * At 64 KiB it depends on the run which of the first two is faster; from 128 KiB on the disk is, or is behind by less than the runs scatter (512 KiB).
  */
 #include <errno.h>
 #include <fcntl.h>
