@@ -2,7 +2,7 @@
  * Spaces: the page tables of an attached process, in the runtime's arena, where every other process can walk them, also when their
  * owner is dead.
  *
- * The slot's `root` says where the tree is and what format it has. Tables have physical addresses from 0 on, by their offset in
+ * The slot's `root` says where the tree is and what format it has. Tables have physical addresses from SPACE_TABLES on, by their offset in
  * the arena; pages of the pool from SPACE_MEDIA on.
  *
  * Only the owner changes its space, and after its death nobody: who reaps the slot takes all tables at once (space_reap()). Any process
@@ -15,7 +15,8 @@
 #include "page/page.h"
 #include "pgtable/pgtable.h"
 
-#define SPACE_MEDIA (1ull << 30) /* physical address of pfn 0: above any arena */
+#define SPACE_TABLES (1ull << 30) /* not 0, which is no table where entries are bare addresses */
+#define SPACE_MEDIA  (2ull << 30) /* physical address of pfn 0: above any arena */
 #define SPACE_SETTLE_NS \
 	10000000ull /* that an owner waits for readers before it lets unlinked tables be */
 

@@ -96,7 +96,7 @@ static void describe(struct pt *pt, struct rt *rt, const struct pages *pages,
 		.fmt = fmt,
 		.arena = rt_arena(rt),
 		.arena_bytes = rt_arena_bytes(rt),
-		.table_base = 0,
+		.table_base = SPACE_TABLES,
 		.media_base = SPACE_MEDIA,
 		.pages = pages->first + pages->count,
 	};
