@@ -27,7 +27,7 @@ while read -r function; do
 	page=$dir/man/$function.3
 	[ -f "$page" ] || fail "no page for $function()"
 	grep -q "fB$function.fP" "$dir/man/pinfold.3" || fail "pinfold(3) lacks $function()"
-	sed -n '/^.SH DESCRIPTION/,/^.SH ERRORS/p' "$page" | grep -q '^[A-Z0-9"]' || fail "$function() has no comment"
+	sed -n '/^.SH DESCRIPTION/,/^.SH ERRORS/p' "$page" | grep -q '^[A-Z0-9"]\|^\\fB' || fail "$function() has no comment"
 done <"$dir/exported"
 # each code of the header is among the errors
 for code in $(grep -o 'X(PF_[A-Z]*' "$PF_SOURCE_DIR/include/pinfold.h" | cut -c3-); do
