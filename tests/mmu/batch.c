@@ -26,7 +26,8 @@ struct batch_may {
 struct ours {
 	struct pt_translation t;
 	enum mmu_outcome outcome;
-	uint64_t address; /* from the start of memory */
+	bool leaf;        /* found, whether it may be used or not */
+	uint64_t address; /* there, from the start of memory */
 };
 
 static unsigned access_of(const struct space *s, uint64_t kind)
@@ -48,12 +49,17 @@ static bool translate(const struct pt *pt, uint64_t va, unsigned access, struct 
 		[PT_NOT_ACCESSED] = MMU_ACCESS_FLAG,
 		[PT_BAD_ADDRESS] = MMU_BAD_ADDRESS,
 	};
+	pt_entry leaf;
 
-	o->outcome = 0;
+	*o = (struct ours){.outcome = 0};
 	if (pt_translate(pt, va, access, &o->t) < 0)
 		return false;
 	o->outcome = outcomes[o->t.outcome];
-	o->address = o->t.address - pt->media_base;
+	leaf = o->t.entry[o->t.level];
+	o->leaf = leaf & pt->fmt->valid && pt_is_leaf(pt->fmt, leaf, o->t.level);
+	if (o->leaf)
+		o->address = pt_leaf_address(pt->fmt, leaf, o->t.level) +
+			     (va & (pt_bytes(pt->fmt, o->t.level) - 1)) - pt->media_base;
 	return true;
 }
 
@@ -193,10 +199,10 @@ static bool is_frame(uint64_t address)
 	return address >= SPACE_FRAMES && address < MMU_RAM;
 }
 
-/* The machine may do it: what is read there is known, nothing there is needed. */
+/* The machine may do it: what is read there is known, nothing there is needed. Also if it should not do it, but might. */
 static bool is_safe(const struct ours *o, uint64_t kind)
 {
-	return o->outcome != MMU_OK || is_frame(o->address) ||
+	return !o->leaf || is_frame(o->address) ||
 	       ((kind & MMU_KIND) == MMU_LOAD && o->address < LOW_BYTES);
 }
 
@@ -414,25 +420,30 @@ static void build(struct batch *b, uint64_t number, uint64_t *jobs)
 	b->count++;
 }
 
+static void copy_tables(const struct batch *b, uint8_t *to)
+{
+	memcpy(to + b->first_table, b->m->ram + SPACE_TABLES + b->first_table,
+	       b->arena.next - b->first_table);
+}
+
 static void spoil(struct batch *b)
 {
-	uint8_t *arena = b->m->ram + SPACE_TABLES;
-
-	memcpy(b->built, arena, b->arena.next);
+	copy_tables(b, b->built);
 	for (unsigned i = 0; i < b->count; i++)
-		b->spoiled += b->spoil(b, &b->space[i]);
-	memcpy(b->before, arena, b->arena.next);
+		b->spoiled += b->spoil(b->arg, &b->space[i]);
+	copy_tables(b, b->before);
 }
 
 unsigned batch_run(struct batch *b, uint64_t number, unsigned spaces)
 {
 	uint64_t jobs = 0;
 
-	b->arena.next = b->may_count = b->count = 0;
+	b->arena.next = b->first_table;
+	b->may_count = b->count = 0;
 	while (b->count < MIN(spaces, MAX_SPACES) &&
 	       b->arena.next + SPACE_ROOM <= SPACE_TABLE_BYTES)
 		build(b, number + b->count, &jobs);
-	memcpy(b->shadow, b->m->ram + SPACE_TABLES, b->arena.next);
+	copy_tables(b, b->shadow);
 	if (b->spoil)
 		spoil(b);
 	mmu_run(b->m, b->count);
@@ -445,7 +456,8 @@ unsigned batch_run(struct batch *b, uint64_t number, unsigned spaces)
 		check_tables(b, i);
 		pt_close(&b->space[i].pt);
 	}
-	check_frames(b);
+	if (!b->only_loads)
+		check_frames(b);
 	b->spaces += b->count;
 	return b->count;
 }
@@ -464,6 +476,17 @@ static void *memory(size_t bytes)
 	return p;
 }
 
+void batch_fill_frames(struct batch *b)
+{
+	for (uint64_t frame = SPACE_FRAMES / PAGE_BYTES; frame < MMU_RAM / PAGE_BYTES; frame++) {
+		uint64_t *at = word(b, frame * PAGE_BYTES);
+
+		at[0] = b->m->arch->frame((unsigned)frame);
+		b->stored[frame][0] = at[1];
+		b->stored[frame][1] = at[511];
+	}
+}
+
 void batch_make(struct batch *b, struct mmu *m, uint64_t seed)
 {
 	*b = (struct batch){
@@ -477,10 +500,7 @@ void batch_make(struct batch *b, struct mmu *m, uint64_t seed)
 		.may = memory(MAX_MAY * sizeof *b->may),
 	};
 	must(b->space);
-	for (uint64_t frame = SPACE_FRAMES / PAGE_BYTES; frame < MMU_RAM / PAGE_BYTES; frame++) {
-		memset(m->ram + frame * PAGE_BYTES, 0, PAGE_BYTES);
-		*word(b, frame * PAGE_BYTES) = m->arch->frame((unsigned)frame);
-	}
+	batch_fill_frames(b);
 }
 
 void batch_end(struct batch *b)

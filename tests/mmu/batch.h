@@ -19,9 +19,10 @@ struct batch {
 	struct mmu *m;
 	uint64_t seed;
 	/* Makes entries that the machine sees wrong, before it runs; how many. NULL: they are as they were built. */
-	unsigned (*spoil)(struct batch *b, const struct space *s);
+	unsigned (*spoil)(void *arg, const struct space *s);
 	void *arg;
 	bool only_loads;
+	uint64_t first_table; /* offset of the first table of a batch; 0 */
 
 	uint64_t spaces, jobs, spoiled; /* of all batches */
 	uint64_t outcomes
@@ -45,6 +46,8 @@ const char *batch_outcome(unsigned outcomes);
 /* The machine is started and stopped by the caller. */
 void batch_make(struct batch *b, struct mmu *m, uint64_t seed);
 void batch_end(struct batch *b);
+/* As batch_make() does it: for when the machine may have written where it should not. */
+void batch_fill_frames(struct batch *b);
 /* So many spaces, or fewer if there is no memory for more; their seeds are those of the spaces from `number` on. How many. */
 unsigned batch_run(struct batch *b, uint64_t number, unsigned spaces);
 /* All spaces first .. first + spaces - 1. */

@@ -6,20 +6,12 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "batch.h"
+#include "machines.h"
 
-static const struct {
-	const char *name;
-	const struct mmu_arch *arch;
-} machines[] = {
-	{"x86_64", &mmu_x86_64},
-	{"kvm", &mmu_kvm},
-	{"aarch64", &mmu_aarch64},
-	{"riscv64", &mmu_riscv64},
-};
+static uint64_t spaces;
 
 static void say(const struct batch *b, double seconds)
 {
@@ -40,7 +32,7 @@ static void say(const struct batch *b, double seconds)
 }
 
 /* False: it cannot be had here. */
-static bool judge(const struct mmu_arch *arch, const struct mmu_mode *mode, uint64_t spaces)
+static bool judge(const struct mmu_arch *arch, const struct mmu_mode *mode)
 {
 	const char *why;
 	struct mmu *m = mmu_start(arch, mode, &why);
@@ -65,15 +57,7 @@ static bool judge(const struct mmu_arch *arch, const struct mmu_mode *mode, uint
 
 int main(int argc, char **argv)
 {
-	unsigned judged = 0;
-
 	must(argc == 3);
-	test_dir();
-	for (unsigned i = 0; i < ARRAY_SIZE(machines); i++) {
-		if (strcmp(machines[i].name, argv[1]) != 0)
-			continue;
-		for (const struct mmu_mode *mode = machines[i].arch->modes; mode->name; mode++)
-			judged += judge(machines[i].arch, mode, strtoul(argv[2], NULL, 0));
-	}
-	return judged ? 0 : 77;
+	spaces = strtoul(argv[2], NULL, 0);
+	return machines_each(argv[1], judge);
 }

@@ -3,7 +3,8 @@
  * entry of its root, lent to each root it judges, maps these 2 MiB there, so that a change of the root is nothing to it.
  *
  * A touch that goes well falls through; one that traps comes to `fault`, which finds the loop's registers as they were, since nothing
- * that is touched changes them: r15 what to add to be in the alias, r14 space, r13 spaces left, r12 job, r10 jobs left, rbp result, r9 the root's entry, rbx 0.
+ * that is touched changes them: r15 what to add to be in the alias, r14 space, r13 spaces left, r12 job, r10 jobs left, rbp result, r9 the root's entry, r11 what it was,
+ * rbx 0.
  * Every trap has a stack of its own (IST), which is abandoned. Code in ring 3 has nothing but a trap to return by: hlt.
  */
 #include "machine.h"
@@ -71,6 +72,7 @@ each_space:
 	mov	MMU_SPACE_ROOT(%r14), %rax
 	mov	X86_SLOT(%r15), %rcx
 	lea	(%rax, %rcx, 8), %r9		/* the stub's own tables have all memory where it is */
+	mov	(%r9), %r11
 	mov	X86_ROOT(%r15, %rcx, 8), %rcx
 	mov	%rcx, (%r9)
 	mov	%rax, %cr3
@@ -147,7 +149,7 @@ result:
 space_done:
 	mov	$X86_ROOT, %eax
 	mov	%rax, %cr3
-	movq	$0, (%r9)			/* given back */
+	mov	%r11, (%r9)			/* given back */
 	add	$MMU_SPACE_SIZE, %r14
 	dec	%r13
 	jmp	each_space
