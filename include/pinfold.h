@@ -448,25 +448,25 @@ int pf_list(pf_pool *pool, const char *path,
  * Errors and blocking of the functions below: as those without "at"; -PF_ENOTDIR (`dir` is none); with two directories
  * -EXDEV (they are of different pools). */
 
-/* pf_open() from a directory. */
+/* As pf_open(), from a directory. */
 int pf_openat(pf_file *dir, const char *path, unsigned flags, mode_t mode, pf_file **file);
-/* pf_stat_path() from a directory. */
+/* As pf_stat_path(), from a directory. */
 int pf_statat(pf_file *dir, const char *path, unsigned flags, struct pf_stat *stat);
-/* pf_mkdir() in a directory. */
+/* As pf_mkdir(), in a directory. */
 int pf_mkdirat(pf_file *dir, const char *path, mode_t mode);
 #define PF_UNLINK_DIRECTORY 0x1u
-/* pf_unlink() from a directory; with PF_UNLINK_DIRECTORY pf_rmdir(). */
+/* As pf_unlink(), from a directory; with PF_UNLINK_DIRECTORY pf_rmdir(). */
 int pf_unlinkat(pf_file *dir, const char *path, unsigned flags);
-/* pf_link() from one directory to another, or the same. */
+/* As pf_link(), from one directory to another, or the same. */
 int pf_linkat(pf_file *from_dir, const char *from, pf_file *to_dir, const char *to);
-/* pf_link_file() into a directory. */
+/* As pf_link_file(), into a directory. */
 int pf_link_fileat(pf_file *file, pf_file *dir, const char *to, unsigned flags);
-/* pf_symlink() in a directory. */
+/* As pf_symlink(), in a directory. */
 int pf_symlinkat(const char *target, pf_file *dir, const char *path);
-/* pf_readlink() from a directory. With an empty path, of `dir` itself: a symbolic link opened with PF_O_PATH and
+/* As pf_readlink(), from a directory. With an empty path, of `dir` itself: a symbolic link opened with PF_O_PATH and
  * PF_O_NOFOLLOW. */
 ssize_t pf_readlinkat(pf_file *dir, const char *path, char *target, size_t size);
-/* pf_rename() from one directory to another, or the same. */
+/* As pf_rename(), from one directory to another, or the same. */
 int pf_renameat(pf_file *from_dir, const char *from, pf_file *to_dir, const char *to,
 		unsigned flags);
 
