@@ -23,4 +23,9 @@ void mmu_x86_prepare(struct mmu *m);
 uint64_t mmu_x86_frame(unsigned number);
 struct mmu_verdict mmu_x86_verdict(const struct mmu_job *job, const struct mmu_result *result);
 
+/* Of a KVM machine that rests: makes this its root table, for good. */
+void mmu_kvm_use(struct mmu *m, uint64_t root);
+/* KVM's own walk, without the processor. False: va has no translation. */
+bool mmu_kvm_translate(struct mmu *m, uint64_t va, uint64_t *address);
+
 #endif

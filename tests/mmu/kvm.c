@@ -210,7 +210,36 @@ const char *mmu_start_kvm(struct mmu *m)
 	return NULL;
 }
 
+void mmu_kvm_use(struct mmu *m, uint64_t root)
+{
+	struct kvm_sregs sregs;
+
+	CALL(m, kvm(m)->cpu, KVM_GET_SREGS, &sregs);
+	sregs.cr3 = root;
+	CALL(m, kvm(m)->cpu, KVM_SET_SREGS, &sregs);
+}
+
+bool mmu_kvm_translate(struct mmu *m, uint64_t va, uint64_t *address)
+{
+	struct kvm_translation t = {.linear_address = va};
+
+	CALL(m, kvm(m)->cpu, KVM_TRANSLATE, &t);
+	*address = t.physical_address;
+	return t.valid;
+}
+
 #else
+void mmu_kvm_use(struct mmu *m, uint64_t root)
+{
+	(void)m, (void)root;
+}
+
+bool mmu_kvm_translate(struct mmu *m, uint64_t va, uint64_t *address)
+{
+	(void)m, (void)va, (void)address;
+	return false;
+}
+
 const char *mmu_start_kvm(struct mmu *m)
 {
 	(void)m;
