@@ -165,7 +165,6 @@ int pt_walk_locked(struct pt *pt, uint64_t va, uint64_t last, const struct pt_wa
 		.arg = arg,
 		.visits = pt->arena_bytes / PAGE_BYTES,
 	};
-
 	int rc = walk_table(&walk, pt->root, pt->fmt->levels - 1u, va, last);
 
 	/* Tables were made in which nothing came. */
@@ -185,9 +184,6 @@ int pt_walk(struct pt *pt, uint64_t va, uint64_t pages, const struct pt_walk_ops
 	if (changes)
 		pthread_mutex_lock(&pt->lock);
 	rc = pt_walk_locked(pt, va, va + pages * PAGE_BYTES - 1, ops, gather, arg);
-	/* Tables in which nothing was installed. */
-	if (ops->install)
-		pt_prune(pt, va, va + pages * PAGE_BYTES - 1);
 	if (changes)
 		pthread_mutex_unlock(&pt->lock);
 	return rc;
