@@ -183,6 +183,49 @@ static void damaged(const struct pt_fmt *f)
 	}
 }
 
+/* ---- circles ---------------------------------------------------------------------------------- */
+
+/* Every entry of three tables leads to one of them: as many ways down as an address space has pages. */
+static void weave(struct rogue *ro)
+{
+	const struct pt_fmt *f = ro->t.pt.fmt;
+	uint64_t table[3] = {ro->t.pt.root};
+
+	must_be(ro->memory.alloc(&ro->t, &table[1]), 0);
+	must_be(ro->memory.alloc(&ro->t, &table[2]), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		pt_slot *slot = (pt_slot *)(void *)(ro->t.pt.arena + table[i]);
+
+		for (unsigned at = 0; at < pt_entries(f); at++)
+			store_relaxed(slot + at, rogue_table(ro, table[at % 3]));
+	}
+}
+
+static void circles(const struct pt_fmt *f)
+{
+	static const struct pt_walk_ops ops = {.pte = pass};
+	uint64_t pages = lower_half(f);
+	struct report report = {0};
+	struct pt_leaf leaf;
+	struct rogue ro;
+	struct pt *pt = &ro.t.pt;
+
+	rogue_make(&ro, f, 64, 1);
+	weave(&ro);
+	rogue_begin(&ro, "a circle");
+	must_be(pt_lookup(pt, VA, &leaf), BAD);
+	must_be(pt_walk(pt, 0, pages, &ops, NULL, NULL), BAD);
+	must_be(pt_clear_young(pt, 0, pages, NULL, NULL) > 0, false);
+	must_be(pt_protect(pt, 0, pages, PT_READ, NULL), BAD);
+	must_be(pt_guard_remove(pt, 0, pages), BAD);
+	must(pt_map(pt, 0, 0, 16, FLAGS, PT_PUD) < 0);
+	must_be(pt_check(pt, &report), 0);
+	must(report.violations);
+	must_be(pt_unmap(pt, 0, pages, 0, &ro.gather), BAD);
+	must_be(ro.told, 0);
+	must(rogue_end(&ro) <= 0);
+}
+
 /* ---- the tree of a dead process --------------------------------------------------------------- */
 
 /* Who reaps it is told of all leaves; the tables stay with who hands out the arena. */
@@ -222,6 +265,7 @@ int main(void)
 
 		damaged(&tiny);
 		damaged(tables_formats[i]);
+		circles(tables_formats[i]);
 		reaped(tables_formats[i]);
 	}
 	rogue_run(0.3);

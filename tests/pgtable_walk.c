@@ -407,6 +407,50 @@ static void install(const struct pt_fmt *f)
 	end(&t);
 }
 
+/* Callbacks take out all that is below an entry: what is mapped, moved or copied to its place then is found. */
+static int take_out(struct pt_walk *w, uint64_t va, pt_slot *slot, pt_entry e)
+{
+	(void)w, (void)va, (void)e;
+	store_release(slot, 0);
+	return 0;
+}
+
+static void hollow(struct tables *t, uint64_t va, uint64_t pages)
+{
+	static const struct pt_walk_ops ops = {.pte = take_out, .split = true};
+
+	must_be(pt_map(&t->pt, va, 0, pages, FLAGS, PT_PTE), 0);
+	must_be(pt_walk(&t->pt, va, pages, &ops, NULL, NULL), 0);
+}
+
+static void in_place_of_nothing(const struct pt_fmt *f)
+{
+	pt_entry large = f->leaf(PT_PMD, FLAGS);
+	struct tables t, to;
+	uint64_t before;
+
+	tables_make(&t, f, 64, 256);
+	tables_make(&to, f, 64, 256);
+	begin(&t);
+	hollow(&t, LEAF1, 4);
+	must_be(pt_insert(&t.pt, LEAF1, PT_PMD, 0, FLAGS), 0);
+	large |= pt_with_address(f, t.pt.media_base);
+	must_be_at(LEAF1 + 0x3000, large, PT_PMD);
+	before = t.pt.tables;
+	hollow(&t, HOLE2 + 0x4000, 4);
+	must_be(pt_move(&t.pt, LEAF1, HOLE2 + 0x4000, 4, NULL), 0);
+	must_be_at(HOLE2 + 0x7000, large, PT_PMD);
+	must_be_at(LEAF1, 0, PT_PUD);
+	must_be((long)t.pt.tables, (long)before);
+	hollow(&to, HOLE2, PAGES);
+	must_be(pt_copy(&to.pt, &t.pt, HOLE2, PAGES, 0, NULL), 0);
+	must_be((long)to.pt.tables, (long)before);
+	trace.pt = &to.pt;
+	must_be_at(HOLE2 + 0x7000, large, PT_PMD);
+	end(&t);
+	end(&to);
+}
+
 /* The leaf is what it was, if it cannot be split. */
 static void no_splits(const struct pt_fmt *f)
 {
@@ -561,6 +605,7 @@ int main(void)
 		stops(&t);
 		end(&t);
 		install(&f);
+		in_place_of_nothing(&f);
 		no_splits(&f);
 		changing(&f);
 		without_end(&f);

@@ -262,10 +262,9 @@ static void op_split(struct flat *fl)
 			splits_left, fl->splits);
 }
 
-static void op_collapse(struct flat *fl)
+static void collapse(struct flat *fl, uint64_t i, unsigned level)
 {
-	unsigned level = 1 + (unsigned)test_below(&fl->r, 2);
-	uint64_t i = flat_leaf(fl, some_page(fl), level), n = pt_pages(&fl->fmt, level);
+	uint64_t n = pt_pages(&fl->fmt, level);
 
 	if (i >= fl->n || i + n > flat_behind(fl, i))
 		return;
@@ -276,12 +275,16 @@ static void op_collapse(struct flat *fl)
 	end(fl, true);
 }
 
-/* ---- what leaves say ---- */
+static void op_collapse(struct flat *fl)
+{
+	unsigned level = 1 + (unsigned)test_below(&fl->r, 2);
+
+	collapse(fl, flat_leaf(fl, some_page(fl), level), level);
+}
 
 /* A CPU reads or writes, as far as it may. */
-static void op_touch(struct flat *fl)
+static void touch(struct flat *fl, uint64_t i)
 {
-	uint64_t i = some_page(fl);
 	unsigned access = (one_in(fl, 2) ? PT_WRITE : PT_READ) | (fl->page[i].flags & PT_USER);
 	struct pt_change change = {.whole = true};
 	struct pt_translation t;
@@ -297,6 +300,32 @@ static void op_touch(struct flat *fl)
 	flat_change(fl, i, 1, &change);
 	end(fl, true);
 }
+
+static void op_touch(struct flat *fl)
+{
+	touch(fl, some_page(fl));
+}
+
+/* A leaf is split, some of what it became is accessed, and it is made whole again, if it can be. */
+static void op_there_and_back(struct flat *fl)
+{
+	uint64_t i = some_page(fl);
+	unsigned level = fl->page[i].level;
+
+	if (level == FLAT_NONE || !level)
+		return;
+	doing(fl, "pt_split(%#lx, %u)", ul(flat_va(fl, i)), level - 1);
+	fl->t.left = fl->splits_left = UINT64_MAX;
+	flat_split(fl, i);
+	must_be(pt_split(&fl->t.pt, flat_va(fl, i), level - 1, gather(fl)), 0);
+	end(fl, true);
+	begin(fl);
+	touch(fl, i);
+	begin(fl);
+	collapse(fl, flat_leaf(fl, i, level), level);
+}
+
+/* ---- what leaves say ---- */
 
 /* The calls that have a name. */
 struct named {
@@ -622,18 +651,51 @@ static void op_copy(struct flat *fl)
 
 static void op_settle(struct flat *fl)
 {
+	uint64_t in_use = fl->t.in_use;
+	size_t waiting = fl->t.pt.deferred.count, left;
+
 	doing(fl, "pt_settle");
-	must_be(fl->t.busy && fl->t.pt.deferred.count, pt_settle(&fl->t.pt, 0) > 0);
+	left = pt_settle(&fl->t.pt, 0);
+	must_be(left, fl->t.busy ? waiting : 0);
+	must_be((long)(in_use - fl->t.in_use), (long)(waiting - left));
 	end(fl, true);
 }
 
 /* ---- all -------------------------------------------------------------------------------------- */
 
 static void (*const ops[])(struct flat *fl) = {
-	op_map,      op_map,      op_map,   op_map,   op_map,    op_insert, op_insert, op_insert,
-	op_unmap,    op_unmap,    op_split, op_split, op_touch,  op_touch,  op_touch,  op_collapse,
-	op_collapse, op_collapse, op_named, op_named, op_change, op_guard,  op_guard,  op_wipe,
-	op_unguard,  op_poison,   op_move,  op_move,  op_copy,   op_settle,
+	op_map,
+	op_map,
+	op_map,
+	op_map,
+	op_map,
+	op_insert,
+	op_insert,
+	op_insert,
+	op_unmap,
+	op_unmap,
+	op_split,
+	op_split,
+	op_touch,
+	op_touch,
+	op_touch,
+	op_collapse,
+	op_collapse,
+	op_collapse,
+	op_named,
+	op_named,
+	op_change,
+	op_guard,
+	op_guard,
+	op_wipe,
+	op_there_and_back,
+	op_there_and_back,
+	op_unguard,
+	op_poison,
+	op_move,
+	op_move,
+	op_copy,
+	op_settle,
 };
 
 static void operation_on(struct flat *fl, void (*op)(struct flat *fl))

@@ -58,14 +58,19 @@ void rogue_make(struct rogue *ro, const struct pt_fmt *f, uint64_t pages, uint64
 	ro->gather = (struct pt_gather){gone, about_to, gone, about_to, ro};
 }
 
+void rogue_begin(struct rogue *ro, const char *doing)
+{
+	snprintf(ro->doing, sizeof ro->doing, "%s", doing);
+	alarm(PATIENCE);
+}
+
 /* Tables that no entry leads to any more are whoever hands out the arena's to find. */
 int rogue_end(struct rogue *ro)
 {
 	int rc;
 
-	snprintf(ro->doing, sizeof ro->doing, "pt_destroy");
+	rogue_begin(ro, "pt_destroy");
 	ro->ending = true;
-	alarm(PATIENCE);
 	rc = pt_destroy(&ro->t.pt, &ro->gather);
 	alarm(0);
 	ro->t.in_use = 0;

@@ -20,6 +20,8 @@ struct rogue {
 
 /* An empty tree of this format, in an arena of so many pages. */
 void rogue_make(struct rogue *ro, const struct pt_fmt *f, uint64_t pages, uint64_t seed);
+/* What follows is called so if it does not end, or tells what it should not. */
+void rogue_begin(struct rogue *ro, const char *doing);
 /* Takes all out and frees it: says so if something was bad. */
 int rogue_end(struct rogue *ro);
 /* Every function on it, at va and around it, in an order by chance. */
