@@ -199,10 +199,16 @@ static bool is_frame(uint64_t address)
 	return address >= SPACE_FRAMES && address < MMU_RAM;
 }
 
-/* The machine may do it: what is read there is known, nothing there is needed. Also if it should not do it, but might. */
-static bool is_safe(const struct ours *o, uint64_t kind)
+/* No memory can be there: the machine is to refuse it, and no harm is done whatever it does. */
+static bool is_nowhere(const struct batch *b, uint64_t address)
 {
-	return !o->leaf || is_frame(o->address) ||
+	return b->m->physical_bits && (address + b->m->arch->ram_base) >> b->m->physical_bits;
+}
+
+/* The machine may do it: what is read there is known, nothing there is needed. Also if it should not do it, but might. */
+static bool is_safe(const struct batch *b, const struct ours *o, uint64_t kind)
+{
+	return !o->leaf || is_nowhere(b, o->address) || is_frame(o->address) ||
 	       ((kind & MMU_KIND) == MMU_LOAD && o->address < LOW_BYTES);
 }
 
@@ -232,7 +238,7 @@ static bool make_job(struct batch *b, const struct space *s, struct test_random 
 	/* There would be more holes than pages. */
 	if (o.outcome == MMU_NOT_PRESENT && test_below(r, 4))
 		return false;
-	return is_safe(&o, kind) && !is_avoided(b, kind, &o);
+	return is_safe(b, &o, kind) && !is_avoided(b, kind, &o);
 }
 
 static void add_jobs(struct batch *b, unsigned i, struct test_random *r, uint64_t *jobs)

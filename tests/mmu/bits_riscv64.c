@@ -15,8 +15,8 @@ const struct mmu_bits mmu_bits_riscv64[] = {
 	{MMU_IN_TABLE | MMU_IN_LEAF, V, MMU_LEADS, "valid"},
 	{MMU_IN_TABLE, R | W | X, MMU_LEADS, "all 0: a table"},
 	{MMU_IN_TABLE, U | A | D, MMU_ACTS, "reserved"},
-	{MMU_IN_LEAF, R, MMU_LEADS, "permission to read; all 0: a table"},
-	{MMU_IN_LEAF, W | X | U, MMU_ACTS, "permissions"},
+	/* Without R, W and X a leaf is a table. Then its frame is one, in which nothing is valid but by chance. */
+	{MMU_IN_LEAF, R | W | X | U, MMU_ACTS, "permissions"},
 	{MMU_IN_TABLE | MMU_IN_LEAF, G, MMU_UNJUDGED, "global: survives what nothing here flushes"},
 	{MMU_IN_LEAF, A, MMU_ACTS, "accessed"},
 	{MMU_IN_LEAF, D, MMU_ACTS, "dirty"},
