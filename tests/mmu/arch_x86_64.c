@@ -164,6 +164,7 @@ const struct mmu_arch mmu_x86_64 = {
 	.stub_size = stub_x86_64_size,
 	.rom = rom_x86_64,
 	.rom_size = rom_x86_64_size,
+	.runs_users = true,
 	.modes = modes,
 	.deviations = deviations,
 	.prepare = mmu_x86_prepare,

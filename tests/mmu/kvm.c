@@ -33,6 +33,7 @@ const struct mmu_arch mmu_kvm = {
 	.stub = stub_x86_64,
 	.stub_size = stub_x86_64_size,
 	.no_leaf_at = 2,
+	.runs_users = true,
 	.modes = modes,
 	.deviations = none,
 	.prepare = mmu_x86_prepare,

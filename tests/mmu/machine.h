@@ -159,6 +159,7 @@ struct mmu_arch {
 	size_t rom_size;
 	unsigned
 		no_leaf_at; /* this level and above, though the format has some; 0: it takes what the format has */
+	bool runs_users; /* the supervisor may execute pages of users, unless it is kept from them */
 	const struct mmu_mode *modes;
 	const struct mmu_deviation *deviations;
 	/* Before the machine starts: writes what the stub needs at MMU_STUB + 64 KiB. NULL: nothing. */

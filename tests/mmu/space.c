@@ -247,7 +247,7 @@ static change *const changes[] = {
 	map,          unmap,        split,        guard, protect, watch, move,
 };
 
-static bool may_be_strict(const struct mmu_mode *mode)
+bool space_may_be_strict(const struct mmu_mode *mode)
 {
 	return mode->strict[0] | mode->strict[1] | mode->strict[2] | mode->strict[3];
 }
@@ -264,14 +264,11 @@ static void fill(struct space *s, struct mmu *m, struct test_random *r, uint64_t
 		changes[test_below(r, ARRAY_SIZE(changes))](s, r, at);
 }
 
-void space_build(struct space *s, struct mmu *m, struct space_arena *arena, struct test_random *r)
+void space_make(struct space *s, struct mmu *m, struct space_arena *arena)
 {
-	uint64_t at = canonical(m->mode->fmt, test_random(r) & ~(GB - 1));
-
 	*s = (struct space){
 		.arena = arena,
 		.first = arena->next,
-		.strict = may_be_strict(m->mode) && test_below(r, 2),
 		.pt =
 			{
 				.fmt = m->mode->fmt,
@@ -287,6 +284,14 @@ void space_build(struct space *s, struct mmu *m, struct space_arena *arena, stru
 			},
 	};
 	must_be(pt_make(&s->pt), 0);
+}
+
+void space_build(struct space *s, struct mmu *m, struct space_arena *arena, struct test_random *r)
+{
+	uint64_t at = canonical(m->mode->fmt, test_random(r) & ~(GB - 1));
+
+	space_make(s, m, arena);
+	s->strict = space_may_be_strict(m->mode) && test_below(r, 2);
 	for (uint64_t n = 1 + test_below(r, 3); n; n--) {
 		do
 			at = anchor(m->mode->fmt, r, at);

@@ -35,6 +35,9 @@ struct space {
 	struct space_arena *arena;
 };
 
+/* An empty one, whose tables come from arena->next on. */
+void space_make(struct space *s, struct mmu *m, struct space_arena *arena);
+bool space_may_be_strict(const struct mmu_mode *mode);
 /* Builds one, with tables from arena->next on; what freed tables leave is rubbish. The tree is never taken down: the arena is reused as it is. */
 void space_build(struct space *s, struct mmu *m, struct space_arena *arena, struct test_random *r);
 /* Changes some entries, of bits by which no machine that we agree with goes astray. Not all of them are changed. */
