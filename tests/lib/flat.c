@@ -363,6 +363,9 @@ void flat_make(struct flat *fl, const struct pt_fmt *f, uint64_t seed)
 	tables_make(&fl->t, &fl->fmt, 4096, 2 * fl->n);
 	fl->memory = *fl->t.pt.memory;
 	fl->memory.fits = by_chance;
+	/* Where nobody but who changes the tree ever walks it, tables are freed at once. */
+	if (!test_below(&fl->r, 4))
+		fl->memory.note = NULL;
 	fl->folios = test_below(&fl->r, 4) ? test_random(&fl->r) : 0;
 	fl->t.pt.memory = &fl->memory;
 }
