@@ -196,7 +196,7 @@ static void try(const struct cell *c, unsigned n)
 			  t.outcome, t.level);
 	leads = pt->media_base + bytes;
 	if (c->at == c->leaf)
-		leads ^= pt_leaf_address(f, c->flip, c->leaf);
+		leads ^= align_down(pt_address(f, c->flip), bytes);
 	must_be(t.address, t.outcome == PT_OK ? leads + inside : 0);
 	if (!touched(f, c->access, &t))
 		test_fail(__FILE__, __LINE__, "cell %u, %s: accessed and dirty", n, f->name);

@@ -19,9 +19,9 @@ static const char must_be_0[] = "must be 0, and nothing has to look";
 
 /* All but DBM. */
 #define ROWS                                                                                    \
-	{MMU_IN_TABLE | MMU_IN_LEAF, VALID, MMU_LEADS, "valid"},                                \
-		{MMU_IN_TABLE | MMU_IN_LEAF, TYPE, MMU_LEADS,                                   \
-		 "leaf or table; at level 0 invalid"},                                          \
+	{MMU_IN_TABLE | MMU_IN_LEAF, VALID, MMU_ACTS, "valid"},                                 \
+		{MMU_IN_TABLE | MMU_IN_LARGE, TYPE, MMU_LEADS, "leaf or table"},                \
+		{MMU_IN_PTE, TYPE, MMU_ACTS, "a page; without it nothing"},                     \
 		{MMU_IN_TABLE, MMU_BITS(2, 11), MMU_IGNORED, "software's"},                     \
 		{MMU_IN_TABLE, MMU_BITS(12, 47), MMU_LEADS, "address"},                         \
 		{MMU_IN_TABLE, MMU_BITS(48, 50), MMU_UNJUDGED, must_be_0},                      \

@@ -12,7 +12,7 @@
 #define RSW MMU_BITS(8, 9)
 
 const struct mmu_bits mmu_bits_riscv64[] = {
-	{MMU_IN_TABLE | MMU_IN_LEAF, V, MMU_LEADS, "valid"},
+	{MMU_IN_TABLE | MMU_IN_LEAF, V, MMU_ACTS, "valid"},
 	{MMU_IN_TABLE, R | W | X, MMU_LEADS, "all 0: a table"},
 	{MMU_IN_TABLE, U | A | D, MMU_ACTS, "reserved"},
 	/* Without R, W and X a leaf is a table. Then its frame is one, in which nothing is valid but by chance. */
