@@ -15,6 +15,8 @@
 #define MPP  (3 << 11)
 #define MPP_S (1 << 11)
 
+#define MENVCFG 0x30a
+
 #define CAUSE_EBREAK 3
 #define CAUSE_ECALL  11 /* from M-mode */
 
@@ -22,7 +24,12 @@
 
 	.globl	_start
 _start:
-	lla	t0, trap
+	lla	t0, 1f			/* hardware sets A and D, also where that has to be asked for (Svadu) */
+	csrw	mtvec, t0
+	li	t0, 1 << 61
+	csrs	MENVCFG, t0
+	.balign	4
+1:	lla	t0, trap
 	csrw	mtvec, t0
 	li	t0, -1			/* all memory is everybody's */
 	csrw	pmpaddr0, t0
