@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh CPU: builds the unit tests for a CPU in PF_BUILD_DIR/cpu-CPU, where the next run finds the objects, and runs
-# them in QEMU's user emulation. What tests/cpu/tests leaves out is said with its reason.
+# them in QEMU's user emulation, niced, as tests that watch the time may run beside them. What tests/cpu/tests leaves out is said with its reason.
 set -eu
 cpu=$1
 cd "$PF_SOURCE_DIR"
@@ -17,7 +17,7 @@ sh scripts/configure.sh "$dir" --cross-file "tests/cpu/$cpu.ini" \
 	-Dunits=true -Dchecks=true -Doptimization=2 -Ddebug=false
 nice ninja -C "$dir" >"$dir/ninja.log" || { cat "$dir/ninja.log"; exit 1; }
 rc=0
-PF_TEST_SECONDS=1 scripts/test-run "$dir" units >"$dir/run.log" 2>&1 || rc=$?
+PF_TEST_SECONDS=1 nice scripts/test-run "$dir" units >"$dir/run.log" 2>&1 || rc=$?
 sed 's/^skipped /skip: /' "$dir/run.log"
 sed -n "s/^not \([^ ]*\) \($cpu\|all\) \(.*\)/skip: \1: \3/p" tests/cpu/tests
 exit $rc
