@@ -274,12 +274,13 @@ static uint64_t loaded(struct batch *b, uint64_t address)
 	return b->stored[frame][offset == LAST_WORD];
 }
 
-/* What pins and reads by address is the page that hardware takes. */
+/* What pins and reads by address is the page that hardware takes. (Leaves above level 2 are not ours: they begin before the media.) */
 static bool is_found(const struct pt *pt, uint64_t va, const struct ours *o)
 {
 	struct pt_leaf leaf;
 
-	return pt_lookup(pt, va, &leaf) == 1 && leaf.pfn == o->address / PAGE_BYTES;
+	return o->t.level > PT_PUD ||
+	       (pt_lookup(pt, va, &leaf) == 1 && leaf.pfn == o->address / PAGE_BYTES);
 }
 
 static void check_arrival(struct batch *b, unsigned space, unsigned i, const struct ours *o)

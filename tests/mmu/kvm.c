@@ -26,7 +26,12 @@ static const struct mmu_mode modes[] = {
 	{.name = NULL},
 };
 
-static const struct mmu_deviation none[] = {{.reason = NULL}};
+static const struct mmu_deviation deviations[] = {
+	{.ours = MMU_OK | MMU_PERMISSION,
+	 .level = 2,
+	 .reason = "KVM may have no leaves of 1 GiB, and refuses them then"},
+	{.reason = NULL},
+};
 
 const struct mmu_arch mmu_kvm = {
 	.name = "KVM x86_64",
@@ -35,7 +40,7 @@ const struct mmu_arch mmu_kvm = {
 	.no_leaf_at = 2,
 	.runs_users = true,
 	.modes = modes,
-	.deviations = none,
+	.deviations = deviations,
 	.prepare = mmu_x86_prepare,
 	.frame = mmu_x86_frame,
 	.verdict = mmu_x86_verdict,

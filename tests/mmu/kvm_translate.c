@@ -36,6 +36,9 @@ static void ask(struct mmu *m, const struct space *s, uint64_t va)
 	/* The upper bits of an address are for the processor to look at. */
 	if (pt_translate(&s->pt, va, PT_READ, &ours) < 0 || ours.outcome == PT_BAD_ADDRESS)
 		return;
+	/* There may be no leaves of 1 GiB. */
+	if (ours.outcome == PT_OK && ours.level >= mmu_kvm.no_leaf_at)
+		return;
 	theirs = mmu_kvm_translate(m, va, &address);
 	if (theirs != (ours.outcome == PT_OK) || (theirs && address != ours.address))
 		fail(s, va, &ours, theirs, address);

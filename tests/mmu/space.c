@@ -322,17 +322,38 @@ pt_slot *space_slot(const struct pt *pt, uint64_t va, unsigned level)
 	}
 }
 
-/* One of the bits that have this effect in such an entry; 0: there is none. */
-static uint64_t some_bit(const struct mmu_bits *bits, unsigned kind, enum mmu_effect effect,
-			 struct test_random *r)
+/* The bits that have this effect in such an entry and that may be changed in a tree that is judged. */
+static uint64_t bits_of(const struct space *s, const struct mmu_bits *bits, unsigned kind,
+			enum mmu_effect effect, struct test_random *r)
 {
-	uint64_t mask = 0;
+	const struct pt_fmt *f = s->pt.fmt;
+	uint64_t mask = 0, address = 0;
 
 	for (; bits->kinds; bits++)
 		mask |= bits->kinds & kind && bits->effect == effect ? bits->mask : 0;
+	if (effect != MMU_LEADS)
+		return mask;
+	/* It must not lead into tables of another space, but may lead where no memory can be. */
+	if (s->pt.physical_bits && test_below(r, 2))
+		address = pt_with_address(f, UINT64_MAX << s->pt.physical_bits);
+	return mask & (~f->address | address);
+}
+
+static uint64_t some_bit(uint64_t mask, struct test_random *r)
+{
 	for (uint64_t n = mask ? test_below(r, (unsigned)__builtin_popcountll(mask)) : 0; n; n--)
 		mask &= mask - 1;
 	return mask & -mask;
+}
+
+/* A table's entry has become a leaf: with an address that it can have, and looked at where memory is then, since that is not to be what is wrong with it. */
+static void align_leaf(struct space *s, pt_slot *slot, uint64_t va, unsigned level)
+{
+	const struct pt_fmt *f = s->pt.fmt;
+	uint64_t size = pt_bytes(f, level), address = align_down(s->pt.media_base, size);
+
+	*slot = (*slot & ~f->address) | pt_with_address(f, address);
+	remember(s, align_down(va, size) + s->pt.media_base - address, GB);
 }
 
 static void distort(struct space *s, const struct mmu_mode *mode, enum mmu_effect effect,
@@ -340,17 +361,16 @@ static void distort(struct space *s, const struct mmu_mode *mode, enum mmu_effec
 {
 	const struct pt_fmt *f = mode->fmt;
 	const struct space_spot *spot = some_spot(s, r);
-	unsigned level = (unsigned)test_below(r, f->levels), top = s->pt.physical_bits;
-	pt_slot *slot = space_slot(&s->pt, spot->va + test_below(r, spot->bytes), level);
-	uint64_t bit;
+	uint64_t va = spot->va + test_below(r, spot->bytes);
+	unsigned level = (unsigned)test_below(r, f->levels);
+	pt_slot *slot = space_slot(&s->pt, va, level);
+	unsigned kind = slot ? mmu_kind_of(f, *slot, level) : 0;
 
 	if (!slot)
 		return;
-	bit = some_bit(mode->bits, mmu_kind_of(f, *slot, level), effect, r);
-	/* An entry must not lead into tables of another space, but may lead where no memory can be. */
-	if (effect == MMU_LEADS && bit & f->address && !(top && pt_address(f, bit) >> top))
-		return;
-	*slot ^= bit;
+	*slot ^= some_bit(bits_of(s, mode->bits, kind, effect, r), r);
+	if (kind == MMU_IN_TABLE && *slot & f->valid && !pt_is_table(f, *slot) && test_below(r, 2))
+		align_leaf(s, slot, va, level);
 }
 
 void space_distort(struct space *s, const struct mmu_mode *mode, struct test_random *r)
