@@ -37,20 +37,30 @@ struct pass {
 	int rc;
 };
 
+/* A leaf of pages that there are. */
+static bool believable(struct pass *p, pt_entry e, unsigned level, uint64_t va)
+{
+	if (pt_is_leaf(p->pt->fmt, e, level) && pt_leaf_inside(p->pt, e, level))
+		return true;
+	p->rc = pt_bad(p->pt, va, level, e);
+	return false;
+}
+
 static void pass_leaf(struct pass *p, pt_slot *slot, unsigned level, uint64_t va)
 {
 	const struct pt_change *c = p->change;
 	const struct pt_fmt *f = p->pt->fmt;
-	pt_entry before;
+	pt_entry before = load_relaxed(slot);
 
-	if (c->only && !(f->flags(level, load_relaxed(slot)) & c->only))
+	if (!believable(p, before, level, va) || (c->only && !(f->flags(level, before) & c->only)))
 		return;
 	if (!pt_change_slot(p->pt, slot, level, c->clear, c->set, &before))
 		return;
 	p->changed++;
 	if (c->set & PT_YOUNG)
 		pt_touch(p->pt, va);
-	if (c->each)
+	/* What was exchanged, which need not be what was looked at first. */
+	if (believable(p, before, level, va) && c->each)
 		c->each(c->arg, align_down(va, pt_bytes(f, level)), level, before);
 }
 
@@ -79,7 +89,7 @@ static void pass_table(struct pass *p, uint64_t table, unsigned level, uint64_t 
 		uint64_t end = va | (pt_bytes(f, level) - 1);
 		bool whole = va == align_down(va, pt_bytes(f, level)) && end <= last;
 
-		if (pt_is_leaf(f, e, level) && pt_leaf_inside(p->pt, e, level)) {
+		if (pt_is_leaf(f, e, level)) {
 			pass_leaf(p, slot, level, va);
 		} else if (level && pt_is_table(f, e) && !pt_foreign(p->pt, e, level)) {
 			uint64_t below = pt_table_offset(p->pt, e);

@@ -126,13 +126,14 @@ static pt_entry copy_of(struct pt_walk *walk, const struct copy *c, unsigned lev
 {
 	const struct pt_fmt *f = walk->pt->fmt;
 	unsigned lost = PT_YOUNG | PT_DIRTY;
+	/* Of the pages that `gather` was told of. */
+	uint64_t pages = pt_with_address(f, pt_leaf_address(f, e, level));
 
 	if (c->how & PT_COPY_PRIVATE) {
 		pt_change_slot(walk->pt, slot, level, PT_WRITE, 0, &e);
 		lost = PT_YOUNG | PT_WRITE;
 	}
-	return f->leaf(level, f->flags(level, e) & ~lost) |
-	       pt_with_address(f, pt_leaf_address(f, e, level));
+	return f->leaf(level, f->flags(level, e) & ~lost) | pages;
 }
 
 static int copy_entry(struct pt_walk *walk, uint64_t va, unsigned level, pt_slot *slot, pt_entry e)
