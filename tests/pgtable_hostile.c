@@ -226,6 +226,45 @@ static void circles(const struct pt_fmt *f)
 	must(rogue_end(&ro) <= 0);
 }
 
+/* ---- while it is used ------------------------------------------------------------------------- */
+
+struct scribbler {
+	struct rogue *ro;
+	struct test_random r;
+	_Atomic bool stop;
+};
+
+static void *scribble(void *arg)
+{
+	struct scribbler *s = arg;
+
+	while (!load_acquire(&s->stop))
+		rogue_damage(s->ro, &s->r);
+	return NULL;
+}
+
+/* Entries change whenever they are looked at. */
+static void scribbled(const struct pt_fmt *f)
+{
+#ifdef __SANITIZE_THREAD__
+	(void)f, (void)scribble;
+	skip_part("ThreadSanitizer objects to who writes into what others are handed");
+#else
+	struct rogue ro;
+	struct scribbler s = {.ro = &ro, .r = {test_seed()}};
+	pthread_t thread;
+
+	rogue_make(&ro, f, 64, test_seed());
+	rogue_populate(&ro);
+	must_be(pthread_create(&thread, NULL, scribble, &s), 0);
+	for (unsigned i = 0; i < 200; i++)
+		rogue_use_some(&ro);
+	store_release(&s.stop, true);
+	pthread_join(thread, NULL);
+	rogue_end(&ro);
+#endif
+}
+
 /* ---- the tree of a dead process --------------------------------------------------------------- */
 
 /* Who reaps it is told of all leaves; the tables stay with who hands out the arena. */
@@ -266,6 +305,8 @@ int main(void)
 		damaged(&tiny);
 		damaged(tables_formats[i]);
 		circles(tables_formats[i]);
+		scribbled(&tiny);
+		scribbled(tables_formats[i]);
 		reaped(tables_formats[i]);
 	}
 	rogue_run(0.3);

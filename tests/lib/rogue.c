@@ -314,47 +314,47 @@ static uint64_t some_va(struct rogue *ro)
 	return f->sign && va >> (bits - 1) ? va | UINT64_MAX << (bits - 1) : va;
 }
 
-static pt_entry some_entry(struct rogue *ro, unsigned level, pt_entry was)
+static pt_entry some_entry(struct rogue *ro, struct test_random *r, unsigned level, pt_entry was)
 {
 	uint64_t pages = ro->t.bytes / PAGE_BYTES;
 
-	switch (test_below(&ro->r, 8)) {
+	switch (test_below(r, 8)) {
 	case 0:
 	case 1:
-		return was ^ 1ull << test_below(&ro->r, 64);
+		return was ^ 1ull << test_below(r, 64);
 	case 2:
-		return test_random(&ro->r);
+		return test_random(r);
 	case 3:
 		return rogue_table(ro, ro->t.pt.root);
 	case 4:
-		return rogue_table(ro, test_below(&ro->r, pages) * PAGE_BYTES);
+		return rogue_table(ro, test_below(r, pages) * PAGE_BYTES);
 	case 5:
-		return rogue_table(ro, (pages + test_below(&ro->r, 3)) * PAGE_BYTES);
+		return rogue_table(ro, (pages + test_below(r, 3)) * PAGE_BYTES);
 	case 6:
-		return rogue_leaf(ro, level, PFNS - 2 + test_below(&ro->r, 4));
+		return rogue_leaf(ro, level, PFNS - 2 + test_below(r, 4));
 	default:
-		return rogue_leaf(ro, level, test_below(&ro->r, 2 * PFNS));
+		return rogue_leaf(ro, level, test_below(r, 2 * PFNS));
 	}
 }
 
 /* One entry of a table in use, mostly one that says something. */
-static void damage(struct rogue *ro)
+void rogue_damage(struct rogue *ro, struct test_random *r)
 {
-	uint64_t pages = ro->t.bytes / PAGE_BYTES, page = test_below(&ro->r, pages);
+	uint64_t pages = ro->t.bytes / PAGE_BYTES, page = test_below(r, pages);
 	unsigned entries = pt_entries(ro->t.pt.fmt), at, level;
 	pt_slot *slot;
 
-	while (!ro->t.used[page])
+	for (uint64_t i = 0; i < pages && !ro->t.used[page]; i++)
 		page = (page + 1) % pages;
 	slot = (pt_slot *)(void *)(ro->t.pt.arena + page * PAGE_BYTES);
-	at = (unsigned)test_below(&ro->r, entries);
-	for (unsigned i = 0; i < entries && !slot[at]; i++)
+	at = (unsigned)test_below(r, entries);
+	for (unsigned i = 0; i < entries && !load_relaxed(slot + at); i++)
 		at = (at + 1) % entries;
-	level = (unsigned)test_below(&ro->r, ro->t.pt.fmt->levels);
-	store_relaxed(slot + at, some_entry(ro, level, slot[at]));
+	level = (unsigned)test_below(r, ro->t.pt.fmt->levels);
+	store_relaxed(slot + at, some_entry(ro, r, level, load_relaxed(slot + at)));
 }
 
-static void populate(struct rogue *ro)
+void rogue_populate(struct rogue *ro)
 {
 	for (unsigned i = 0; i < 6; i++) {
 		uint64_t va = some_va(ro), n = pages_from(ro, va, true);
@@ -363,16 +363,21 @@ static void populate(struct rogue *ro)
 	}
 }
 
+void rogue_use_some(struct rogue *ro)
+{
+	use_one(ro, (unsigned)test_below(&ro->r, ARRAY_SIZE(uses)), some_va(ro));
+}
+
 static void one(const struct pt_fmt *f, struct test_random *r)
 {
 	struct rogue ro;
 
 	rogue_make(&ro, f, 64, test_random(r));
-	populate(&ro);
+	rogue_populate(&ro);
 	for (unsigned i = 0; i < 12; i++) {
 		for (uint64_t n = test_below(&ro.r, 4); n; n--)
-			damage(&ro);
-		use_one(&ro, (unsigned)test_below(&ro.r, ARRAY_SIZE(uses)), some_va(&ro));
+			rogue_damage(&ro, &ro.r);
+		rogue_use_some(&ro);
 	}
 	rogue_end(&ro);
 }

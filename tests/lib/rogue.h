@@ -26,6 +26,12 @@ void rogue_begin(struct rogue *ro, const char *doing);
 int rogue_end(struct rogue *ro);
 /* Every function on it, at va and around it, in an order by chance. */
 void rogue_use(struct rogue *ro, uint64_t va);
+/* One entry of a table in use becomes something else, by chance. */
+void rogue_damage(struct rogue *ro, struct test_random *r);
+/* One function, on some part of the tree. */
+void rogue_use_some(struct rogue *ro);
+/* Some pages, in some places. */
+void rogue_populate(struct rogue *ro);
 /* Where the entry for va is, at this level, or where a leaf or none is met above it. */
 pt_slot *rogue_slot(struct rogue *ro, uint64_t va, unsigned level);
 /* An entry that leads to the table at this offset, which may lie outside the arena. */
