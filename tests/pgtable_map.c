@@ -1,5 +1,6 @@
 /* Mapping takes the largest leaves that fit, refuses what is mapped, leaves no trace when it fails; unmapping gives every table back. */
 #include "base/err.h"
+#include "base/sys.h"
 #include "tables.h"
 #include "test.h"
 
@@ -82,6 +83,36 @@ static void no_trace(struct tables *t)
 	}
 }
 
+/* Memory of the process, for what a tree remembers, ends: the same, and afterwards it can be done. */
+static void no_memory(struct tables *t)
+{
+	struct pt *pt = &t->pt;
+	unsigned failed = 0;
+
+	for (uint64_t i = 0; i < 200; i++) {
+		uint64_t va = 0x40000000 + (i << 21), tables = pt->tables;
+		int rc;
+
+		sys_fail_nth(1, ENOMEM);
+		rc = pt_map(pt, va, i, 1, FLAGS, PT_PUD);
+		sys_fail_nth(0, 0);
+		if (rc == 0)
+			continue;
+		must_be(rc, -ENOMEM);
+		must_be((long)pt->tables, (long)tables);
+		must_be((long)t->in_use, (long)tables);
+		must_be(pt_map(pt, va, i, 1, FLAGS, PT_PUD), 0);
+		failed++;
+	}
+	must(failed >= 3);
+	sys_fail_nth(1, ENOMEM);
+	must_be(pt_check(pt, &(struct report){0}), -ENOMEM);
+	sys_fail_nth(0, 0);
+	must_be(pt_unmap(pt, 0x40000000, GB1, 0, NULL), 0);
+	must_be(pt_settle(pt, 0), 0);
+	must_be((long)t->in_use, 1);
+}
+
 static void bad_input(struct tables *t)
 {
 	struct pt *pt = &t->pt;
@@ -132,6 +163,7 @@ int main(void)
 		seen.split = seen.gone[0] = seen.gone[1] = seen.gone[2] = 0;
 		tables_make(&t, tables_formats[i], 4096, 4 * GB1);
 		largest_leaves(&t);
+		no_memory(&t);
 		no_trace(&t);
 		bad_input(&t);
 		readers_inside(&t);
