@@ -139,6 +139,7 @@ static unsigned build_all(struct mmu *m, const struct pt_fmt *fmt, struct test_r
 			continue;
 		if (build(m, t, &arena, fmt, variant & 1))
 			add_jobs(m, count++, only_loads || variant & 2);
+		space_end(&t->space);
 	}
 	return count;
 }

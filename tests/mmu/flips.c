@@ -12,8 +12,9 @@
 
 /* Tables from 12 to 16 MiB: one wrong bit of an address leads from there to no memory of the stub's. */
 #define FIRST_TABLE (0xc00000 - SPACE_TABLES)
-#define SPACES      8u  /* of a batch */
-#define BATCHES     40u /* after which a machine that has not objected does not */
+#define SPACES      4u    /* of a batch */
+#define FEW         60u   /* batches after which a machine that has not objected will not */
+#define MANY        2000u /* the same, where it should */
 
 struct flip {
 	unsigned kind;
@@ -59,14 +60,14 @@ static const char *kind_name(unsigned kind)
 }
 
 /* Runs until the machine objects, or enough. */
-static void run(struct batch *b, struct flip *flip, bool only_loads)
+static void run(struct batch *b, struct flip *flip, unsigned batches, bool only_loads)
 {
 	uint64_t number = b->spaces;
 
 	b->only_loads = only_loads;
 	b->arg = flip;
 	b->objections = b->spoiled = 0;
-	for (unsigned i = 0; i < BATCHES && !b->objections; i++)
+	for (unsigned i = 0; i < batches && !b->objections; i++)
 		number += batch_run(b, number, SPACES);
 	if (!b->spoiled)
 		test_fail(__FILE__, __LINE__, "%s: there were no %s", b->m->mode->name,
@@ -77,7 +78,7 @@ static void must_object(struct batch *b, const struct mmu_bits *row, unsigned ki
 {
 	struct flip flip = {.kind = kind, .bits = bit};
 
-	run(b, &flip, row->effect == MMU_LEADS);
+	run(b, &flip, MANY, row->effect == MMU_LEADS);
 	if (!b->objections)
 		test_fail(__FILE__, __LINE__, "%s: nobody objects to a wrong bit %d in %s (%s)",
 			  b->m->mode->name, __builtin_ctzll(bit), kind_name(kind), row->what);
@@ -89,7 +90,7 @@ static void must_not_object(struct batch *b, unsigned kind, uint64_t bits)
 {
 	struct flip flip = {.kind = kind, .bits = bits, .some = true, .r = {b->seed}};
 
-	run(b, &flip, false);
+	run(b, &flip, FEW, false);
 	if (b->objections)
 		test_fail(__FILE__, __LINE__, "%s: software's bits %#lx are in %s:\n%s",
 			  b->m->mode->name, (unsigned long)bits, kind_name(kind), b->objection);

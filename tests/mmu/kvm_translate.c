@@ -74,6 +74,7 @@ int main(int argc, char **argv)
 		mmu_kvm_use(m, s.pt.table_base + s.pt.root);
 		for (unsigned i = 0; i < ADDRESSES; i++)
 			ask(m, &s, space_address(&s, &r));
+		space_end(&s);
 	}
 	printf("%lu spaces, %.0f per second, %lu addresses, %lu translated\n",
 	       (unsigned long)spaces, (double)spaces * 1e9 / (double)(clock_mono() - start),

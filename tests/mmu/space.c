@@ -301,6 +301,11 @@ void space_build(struct space *s, struct mmu *m, struct space_arena *arena, stru
 	s->last = arena->next;
 }
 
+void space_end(struct space *s)
+{
+	pt_close(&s->pt);
+}
+
 /* ---- by hand ---- */
 
 pt_slot *space_slot(const struct pt *pt, uint64_t va, unsigned level)

@@ -38,8 +38,10 @@ struct space {
 /* An empty one, whose tables come from arena->next on. */
 void space_make(struct space *s, struct mmu *m, struct space_arena *arena);
 bool space_may_be_strict(const struct mmu_mode *mode);
-/* Builds one, with tables from arena->next on; what freed tables leave is rubbish. The tree is never taken down: the arena is reused as it is. */
+/* Builds one, with tables from arena->next on; what freed tables leave is rubbish. */
 void space_build(struct space *s, struct mmu *m, struct space_arena *arena, struct test_random *r);
+/* Its tables stay as they are, until the arena is used again. */
+void space_end(struct space *s);
 /* Changes some entries, of bits by which no machine that we agree with goes astray. Not all of them are changed. */
 void space_distort(struct space *s, const struct mmu_mode *mode, struct test_random *r);
 /* A page worth a look: mostly at an end of something, sometimes where nothing is, or where there are no addresses. */
