@@ -25,8 +25,8 @@ struct batch {
 	uint64_t first_table; /* offset of the first table of a batch; 0 */
 
 	uint64_t spaces, jobs, spoiled; /* of all batches */
-	uint64_t outcomes
-		[BATCH_OUTCOMES]; /* what we said: by number of the bit in enum mmu_outcome */
+	/* What we said, by number of the bit in enum mmu_outcome. */
+	uint64_t outcomes[BATCH_OUTCOMES];
 	uint64_t objections;
 	char objection[3000];                 /* the first */
 	uint64_t tolerated[BATCH_DEVIATIONS]; /* or avoided */

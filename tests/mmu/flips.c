@@ -18,9 +18,8 @@
 
 struct flip {
 	unsigned kind;
-	uint64_t
-		bits; /* flipped in each entry of the kind: all of them, or for `some` some of them */
-	bool some;
+	uint64_t bits; /* flipped in each entry of the kind */
+	bool some;     /* not all of them, but some by chance */
 	struct test_random r;
 };
 

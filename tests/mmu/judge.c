@@ -26,8 +26,8 @@ static void say(const struct batch *b, double seconds)
 	printf("\n");
 	for (unsigned i = 0; d[i].reason; i++)
 		if (b->tolerated[i])
-			printf("  tolerated %lu times: %s\n", (unsigned long)b->tolerated[i],
-			       d[i].reason);
+			printf("  %lu times tolerated or avoided: %s\n",
+			       (unsigned long)b->tolerated[i], d[i].reason);
 	fflush(stdout);
 }
 

@@ -114,9 +114,8 @@ enum mmu_outcome {
 };
 
 struct mmu_verdict {
-	unsigned
-		outcomes; /* the set of enum mmu_outcome that the result fits; 0: something else went wrong */
-	int level; /* of the entry that was at fault, 0: last; -1: the machine does not say */
+	unsigned outcomes; /* a set of enum mmu_outcome; none: something else went wrong */
+	int level;         /* of the entry that was at fault, 0: last; -1: it does not say */
 };
 
 /* The machine is known to be wrong, or free to differ, where we say one of `ours` at `level` (-1: any): no job is to come there. Or, with `young`, it says as
@@ -139,26 +138,25 @@ struct mmu_mode {
 	const struct pt_fmt *fmt;
 	const struct mmu_bits *bits;    /* of the format: bits.h */
 	uint64_t control[MMU_CONTROLS]; /* for the stub alone to understand */
-	uint64_t strict
-		[MMU_CONTROLS]; /* the same for a supervisor kept from pages of users (PT_STRICT); all 0: cannot be */
-	/* Addresses that the stub needs for itself: nothing is mapped there, no job is there. Both 0: it needs
-	 * none. */
+	/* The same for a supervisor kept from pages of users (PT_STRICT). All 0: there is no such thing. */
+	uint64_t strict[MMU_CONTROLS];
+	/* Addresses that the stub needs for itself: nothing is mapped there, no job is there. Both 0: it needs none. */
 	uint64_t hidden_first, hidden_last;
 };
 
 struct mmu_arch {
 	const char *name; /* "QEMU x86_64" */
-	const char *const
-		*command; /* the emulator and its options, without those about memory; NULL: KVM */
+	/* The emulator and its options, without those about memory. NULL: KVM. */
+	const char *const *command;
 	uint64_t ram_base;
 	uint8_t physical_bits; /* of addresses, where more are an error; 0: as the format has it */
-	const unsigned char *
-		stub; /* put at MMU_STUB; a stub of no bytes: its compiler was missing when this was built */
+	/* Put at MMU_STUB. Of no bytes: its compiler was missing when this was built. */
+	const unsigned char *stub;
 	size_t stub_size;
 	const unsigned char *rom; /* of the emulator (-bios), or NULL */
 	size_t rom_size;
-	unsigned
-		no_leaf_at; /* this level and above, though the format has some; 0: it takes what the format has */
+	/* No leaves at this level and above, though the format has some. 0: as the format has it. */
+	unsigned no_leaf_at;
 	bool runs_users; /* the supervisor may execute pages of users, unless it is kept from them */
 	const struct mmu_mode *modes;
 	const struct mmu_deviation *deviations;
