@@ -437,10 +437,10 @@ static void check_frames(struct batch *b)
 static void build(struct batch *b, uint64_t number, uint64_t *jobs)
 {
 	struct space *s = &b->space[b->count];
-	struct test_random r = {b->seed + number * 0x9e3779b97f4a7c15u};
+	struct test_random r = {b->seed + number};
 
 	space_build(s, b->m, &b->arena, &r);
-	s->seed = b->seed + number * 0x9e3779b97f4a7c15u;
+	s->seed = b->seed + number;
 	space_distort(s, b->m->mode, &r);
 	add_jobs(b, b->count, &r, jobs);
 	b->count++;

@@ -96,8 +96,7 @@ struct mmu_job {
 };
 
 struct mmu_result {
-	uint64_t
-		cause; /* raw: arch->verdict() knows what it means; 0: a load or store that went well */
+	uint64_t cause;   /* raw, for arch->verdict(); 0: a load or store that went well */
 	uint64_t address; /* of the fault, as the machine reports it */
 	uint64_t value;   /* what was loaded; the number of the frame in which a fetch arrived */
 	uint64_t pc;      /* where the machine was when it trapped */
