@@ -26,6 +26,13 @@ static pt_entry before_arena(struct rogue *ro, unsigned level)
 	return rogue_table(ro, -PAGE_BYTES);
 }
 
+/* A page of the arena that is no table: as a reader finds it, and nobody writes to it. */
+static pt_entry bystander(struct rogue *ro, unsigned level)
+{
+	(void)level;
+	return rogue_table(ro, ro->bystander[0]);
+}
+
 static pt_entry root(struct rogue *ro, unsigned level)
 {
 	(void)level;
@@ -88,6 +95,8 @@ static const struct damage {
 	{"a table behind the arena", behind_arena, PT_PUD, BAD, BAD, BAD, 0},
 	{"a table far away", far_away, PT_PMD, BAD, BAD, BAD, 1},
 	{"a table before the arena", before_arena, PT_PMD, BAD, BAD, BAD, 1},
+	{"what is no table", bystander, PT_PMD, ANY, ANY, BAD, 1},
+	{"what is no table", bystander, PT_PUD, ANY, ANY, BAD, 0},
 	{"the root", root, PT_PMD, ANY, ANY, ANY, ANY},
 	{"the root", root, PT_PUD, ANY, ANY, ANY, ANY},
 	{"itself", itself, PT_PMD, ANY, ANY, ANY, ANY},

@@ -59,6 +59,13 @@ static void table_free(void *arg, uint64_t offset)
 		rt_table_put(me, offset);
 }
 
+static bool table_ours(void *arg, uint64_t offset)
+{
+	struct space *s = arg;
+
+	return rt_table_is_of(s->rt, s->rt->slot, offset);
+}
+
 static int note(void *arg)
 {
 	struct space *s = arg;
@@ -85,6 +92,7 @@ static bool fits(void *arg, uint64_t pfn, unsigned level)
 
 static const struct pt_memory arena = {.alloc = table_alloc,
 				       .free = table_free,
+				       .ours = table_ours,
 				       .note = note,
 				       .gone = gone,
 				       .fits = fits};

@@ -94,7 +94,7 @@ static void pass_table(struct pass *p, uint64_t table, unsigned level, uint64_t 
 		} else if (level && pt_is_table(f, e) && !pt_foreign(p->pt, e, level)) {
 			uint64_t below = pt_table_offset(p->pt, e);
 
-			if (!pt_in_arena(p->pt, below) || !p->visits)
+			if (!pt_table_ours(p->pt, below) || !p->visits)
 				p->rc = pt_bad(p->pt, va, level, e);
 			else if (!skip_old(p, slot, e, whole) && p->visits--)
 				pass_table(p, below, level - 1, va, MIN(end, last));

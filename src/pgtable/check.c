@@ -39,8 +39,8 @@ static void look_leaf(struct look *l, uint64_t va, unsigned level, pt_entry e)
 static bool look_table(struct look *l, uint64_t va, unsigned level, pt_entry e, uint64_t *below)
 {
 	*below = pt_table_offset(l->pt, e);
-	if (!pt_in_arena(l->pt, *below)) {
-		wrong(l, "a table outside the arena", va, level, e);
+	if (!pt_table_ours(l->pt, *below)) {
+		wrong(l, "a table outside the arena, or not of this tree", va, level, e);
 		return false;
 	}
 	if (l->seen[*below / PAGE_BYTES]) {

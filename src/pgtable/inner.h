@@ -23,6 +23,13 @@ static inline bool pt_in_arena(const struct pt *pt, uint64_t offset)
 	return offset < pt->arena_bytes;
 }
 
+/* Of who changes the tree: what is there may be changed, too. The arena has more than tables. */
+static inline bool pt_table_ours(const struct pt *pt, uint64_t offset)
+{
+	return pt_in_arena(pt, offset) &&
+	       (!pt->memory || !pt->memory->ours || pt->memory->ours(pt->arg, offset));
+}
+
 static inline pt_entry pt_table_entry(const struct pt *pt, uint64_t offset)
 {
 	return pt->fmt->table_bits | pt_with_address(pt->fmt, pt->table_base + offset);

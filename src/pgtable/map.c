@@ -39,7 +39,7 @@ static int empty_table(const struct pt *pt, struct over *over, uint64_t table, u
 			uint64_t below = pt_table_offset(pt, e);
 			int rc;
 
-			if (!pt_in_arena(pt, below) || !over->visits--)
+			if (!pt_table_ours(pt, below) || !over->visits--)
 				return pt_bad(pt, over->va, level, e);
 			if ((rc = empty_table(pt, over, below, level - 1)) < 0)
 				return rc;

@@ -19,7 +19,8 @@
  *     (pt_leaf_same()) afterwards, as GUP-fast does.
  *
  * Nothing is believed of what is in the arena: a table lies inside it, and no walk visits more tables than it has
- * pages, so that it ends also where a hostile process made a circle. -PF_EPAGETABLE says so.
+ * pages, so that it ends also where a hostile process made a circle. -PF_EPAGETABLE says so. Who changes the tree writes only to pages that are
+ * its tables (ours()): one bit that flipped in an entry does not make it write into what else is in the arena.
  *
  * What the tree does not know is whose the pages are: who maps and unmaps counts references, by the leaves that
  * `struct pt_gather` is told of.
@@ -38,6 +39,9 @@ struct pt_memory {
 	int (*alloc)(void *arg, uint64_t *offset);
 	/* A page of the arena that left the tree; where somebody damaged that, perhaps one that was not given, or is free. */
 	void (*free)(void *arg, uint64_t offset);
+	/* That page of the arena was given as a table of this tree, and not taken back. NULL: they all are. Only asked by who changes the tree: it
+	 * writes to no other. */
+	bool (*ours)(void *arg, uint64_t offset);
 	/* Remembers who is walking now; forgets who was remembered. NULL: nobody but who changes the tree ever walks it. */
 	int (*note)(void *arg);
 	/* All that were remembered have left since, or are dead. */

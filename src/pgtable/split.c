@@ -125,7 +125,7 @@ static int collapse(struct pt *pt, uint64_t va, unsigned level, const struct pt_
 		return err(PF_EPTLEAF, "no table at address %#lx, level %u", (unsigned long)va,
 			   level);
 	table = pt_table_offset(pt, e);
-	if (!pt_in_arena(pt, table))
+	if (!pt_table_ours(pt, table))
 		return pt_bad(pt, va, level, e);
 	if ((flags = one_leaf(pt, table, level, va, &pfn)) < 0)
 		return (int)flags;

@@ -115,7 +115,7 @@ int pt_seek(struct pt *pt, uint64_t va, bool make, unsigned *level, pt_slot **sl
 				return rc;
 		} else if (pt_is_table(pt->fmt, e)) {
 			table = pt_table_offset(pt, e);
-			if (!pt_in_arena(pt, table))
+			if (!pt_table_ours(pt, table))
 				return pt_bad(pt, va, at, e);
 		} else if (!e || pt_is_leaf(pt->fmt, e, at)) {
 			*level = at;

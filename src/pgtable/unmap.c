@@ -27,7 +27,7 @@ static bool sweep_entry(struct sweep *s, pt_slot *slot, unsigned level, uint64_t
 
 		if (pt_foreign(s->pt, e, level))
 			return false;
-		if (pt_in_arena(s->pt, below) && s->visits) {
+		if (pt_table_ours(s->pt, below) && s->visits) {
 			s->visits--;
 			if (!sweep_table(s, below, level - 1, va, last))
 				return false;

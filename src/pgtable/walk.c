@@ -73,6 +73,14 @@ static bool another(const struct pt_fmt *f, pt_entry seen, pt_entry now)
 	       (!pt_is_table(f, now) && ((seen ^ now) & f->address));
 }
 
+/* A reader may be in a table that is not the tree's any more. */
+static bool may_enter(const struct pt_walk *w, uint64_t table)
+{
+	bool changes = w->ops->install || w->ops->split;
+
+	return changes ? pt_table_ours(w->pt, table) : pt_in_arena(w->pt, table);
+}
+
 /* An entry that was seen, and nobody dealt with: what there is to go down into. */
 static int open_entry(struct pt_walk *w, uint64_t va, unsigned level, pt_slot *slot, pt_entry seen,
 		      uint64_t *table)
@@ -86,7 +94,7 @@ static int open_entry(struct pt_walk *w, uint64_t va, unsigned level, pt_slot *s
 		if (pt_foreign(w->pt, e, level))
 			return BEHIND;
 		*table = pt_table_offset(w->pt, e);
-		if (!pt_in_arena(w->pt, *table) || !w->visits)
+		if (!may_enter(w, *table) || !w->visits)
 			return pt_bad(w->pt, va, level, e);
 		w->visits--;
 		return DOWN;

@@ -206,6 +206,8 @@ void rt_handle_put(struct rt_self *me, rt_handle *handle);
 /* A page of the arena for a page table of this process, all zero; *offset from the start of the arena. It is this slot's until it is put, or the slot is
  * reaped. Errors: -PF_ERUNSPACE, those of rt_lock(). */
 int rt_table_get(struct rt_self *me, uint64_t *offset);
+/* That page of the arena is a table of a slot. */
+bool rt_table_is_of(struct rt *rt, unsigned slot, uint64_t offset);
 /* Of another slot, or no table: does nothing. */
 void rt_table_put(struct rt_self *me, uint64_t offset);
 /* All tables of a slot whose process is dead, or has left: nobody is inside them. Reap lock, or its own. */

@@ -60,6 +60,14 @@ int rt_table_get(struct rt_self *me, uint64_t *offset)
 	return 0;
 }
 
+bool rt_table_is_of(struct rt *rt, unsigned slot, uint64_t offset)
+{
+	uint64_t page = offset / PAGE_BYTES;
+
+	return page < pages_used(rt) &&
+	       load_relaxed(&rt_table_words(rt)[page]) == (RT_TABLE | (slot + 1));
+}
+
 void rt_table_put(struct rt_self *me, uint64_t offset)
 {
 	_Atomic uint64_t *hint = &me->rt->local->table_hint;

@@ -13,6 +13,20 @@
 
 /* ---- memory and references that look before they believe -------------------------------------- */
 
+/* What else is in the arena: words that are no entries, and words that could be none. */
+static uint64_t bystander_word(unsigned i)
+{
+	return i % 2 ? 0 : 0x5a5a5a5a5a5a5a5a;
+}
+
+static bool is_bystander(const struct rogue *ro, uint64_t offset)
+{
+	for (unsigned i = 0; i < ROGUE_BYSTANDERS; i++)
+		if (ro->bystander[i] == offset)
+			return true;
+	return false;
+}
+
 static void take_back(void *arg, uint64_t offset)
 {
 	struct rogue *ro = arg;
@@ -20,10 +34,39 @@ static void take_back(void *arg, uint64_t offset)
 
 	must(offset % PAGE_BYTES == 0 && offset < t->bytes);
 	must(offset != t->pt.root || ro->ending);
+	must(!is_bystander(ro, offset));
 	if (!t->used[offset / PAGE_BYTES])
 		return;
 	t->used[offset / PAGE_BYTES] = false;
 	t->in_use--;
+}
+
+static bool ours(void *arg, uint64_t offset)
+{
+	struct rogue *ro = arg;
+
+	return ro->t.used[offset / PAGE_BYTES] && !is_bystander(ro, offset);
+}
+
+static uint64_t *bystander_words(const struct rogue *ro, unsigned i)
+{
+	return (uint64_t *)(void *)(ro->t.pt.arena + ro->bystander[i]);
+}
+
+static void make_bystanders(struct rogue *ro)
+{
+	for (unsigned i = 0; i < ROGUE_BYSTANDERS; i++) {
+		must_be(ro->memory.alloc(&ro->t, &ro->bystander[i]), 0);
+		for (unsigned at = 0; at < PAGE_BYTES / 8; at++)
+			bystander_words(ro, i)[at] = bystander_word(at);
+	}
+}
+
+static void bystanders_unharmed(const struct rogue *ro)
+{
+	for (unsigned i = 0; i < ROGUE_BYSTANDERS; i++)
+		for (unsigned at = 0; at < PAGE_BYTES / 8; at++)
+			must(bystander_words(ro, i)[at] == bystander_word(at));
 }
 
 static void must_be_pages(struct rogue *ro, uint64_t va, unsigned level, pt_entry leaf)
@@ -54,7 +97,9 @@ void rogue_make(struct rogue *ro, const struct pt_fmt *f, uint64_t pages, uint64
 	tables_make(&ro->t, f, pages, PFNS);
 	ro->memory = *ro->t.pt.memory;
 	ro->memory.free = take_back;
+	ro->memory.ours = ours;
 	ro->t.pt.memory = &ro->memory;
+	make_bystanders(ro);
 	ro->gather = (struct pt_gather){gone, about_to, gone, about_to, ro};
 }
 
@@ -73,6 +118,7 @@ int rogue_end(struct rogue *ro)
 	ro->ending = true;
 	rc = pt_destroy(&ro->t.pt, &ro->gather);
 	alarm(0);
+	bystanders_unharmed(ro);
 	ro->t.in_use = 0;
 	tables_end(&ro->t);
 	return rc;
@@ -344,7 +390,7 @@ void rogue_damage(struct rogue *ro, struct test_random *r)
 	unsigned entries = pt_entries(ro->t.pt.fmt), at, level;
 	pt_slot *slot;
 
-	for (uint64_t i = 0; i < pages && !ro->t.used[page]; i++)
+	for (uint64_t i = 0; i < pages && !ours(ro, page * PAGE_BYTES); i++)
 		page = (page + 1) % pages;
 	slot = (pt_slot *)(void *)(ro->t.pt.arena + page * PAGE_BYTES);
 	at = (unsigned)test_below(r, entries);

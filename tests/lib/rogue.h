@@ -8,13 +8,16 @@
 #include "tables.h"
 #include "test.h"
 
+#define ROGUE_BYSTANDERS 4
+
 struct rogue {
 	struct tables t;
 	struct pt_memory memory; /* takes back what was never given */
 	struct pt_gather gather;
 	struct test_random r;
-	uint64_t told; /* leaves, by `gather` */
-	bool ending;   /* the root may go */
+	uint64_t told;                        /* leaves, by `gather` */
+	uint64_t bystander[ROGUE_BYSTANDERS]; /* offsets of pages of the arena that are no tables */
+	bool ending;                          /* the root may go */
 	char doing[120];
 };
 
