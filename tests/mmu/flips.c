@@ -110,6 +110,8 @@ static void flip_kind(struct batch *b, unsigned kind, struct count *count)
 {
 	uint64_t seen = 0, ignored = 0;
 
+	/* A wrong walk may take a leaf for a table, and set accessed there: it must not be where the stub is. */
+	b->arena.small = kind != MMU_IN_PUD;
 	for (const struct mmu_bits *row = b->m->mode->bits; row->kinds; row++) {
 		if (!(row->kinds & kind))
 			continue;

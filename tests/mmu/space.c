@@ -255,7 +255,7 @@ bool space_may_be_strict(const struct mmu_mode *mode)
 /* Leaves of 1 GiB come first, while there is room; they begin at the start of memory, and only what exists of it is looked at. */
 static void fill(struct space *s, struct mmu *m, struct test_random *r, uint64_t at)
 {
-	bool huge = !m->arch->no_leaf_at || m->arch->no_leaf_at > PT_PUD;
+	bool huge = !s->arena->small && (!m->arch->no_leaf_at || m->arch->no_leaf_at > PT_PUD);
 
 	remember(s, at, PAGE_BYTES);
 	if (huge && test_below(r, 4) == 0)

@@ -21,6 +21,7 @@
 
 struct space_arena {
 	uint64_t next; /* offset of the first table that was not handed out */
+	bool small;    /* no leaves of 1 GiB, of which parts map the stub's memory */
 };
 
 struct space {
