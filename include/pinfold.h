@@ -435,6 +435,14 @@ struct pf_entry {
  * another handle or after the directory has changed. The handle is used by one thread at a time.
  * Errors: -PF_ENOTDIR, -EBADF (opened with PF_O_PATH), -ENOMEM. */
 int pf_readdir(pf_file *directory, uint64_t cursor, struct pf_entry *entry);
+/* Waits until a name in the directory has come, gone, or leads elsewhere since *seen, and puts into *seen what to begin
+ * with next time; 0 at first, which does not wait. So: watch, read the directory, and watch again; nothing is missed
+ * that happens in between. *seen means nothing to another pf_file or after the pool was closed. What happens to the
+ * bytes and attributes of files is no change of the directory; publish by pf_rename() or pf_link_file().
+ * Returns 1, or 0 when `timeout_ms` are over (negative: no limit).
+ * Errors: -PF_ENOFILE (the directory was removed), -PF_ENOTDIR, -EBADF (opened with PF_O_PATH), -EINTR (a signal came).
+ * Blocks without using the CPU; who changes the directory wakes. */
+int pf_watch(pf_file *directory, uint64_t *seen, int timeout_ms);
 /* Calls `each` for every entry of the directory at `path`, in no order; stops when it returns non-zero and returns that.
  * The pointers are valid during the call. `each` may call the library.
  * Errors: those of paths, -PF_EACCESS, -ENOMEM. */

@@ -264,7 +264,7 @@ What is made is no pattern: the last operand of \\fBcp\\fP, \\fBmv\\fP and \\fBl
 .SH COMMANDS
 """
     body += "".join(".TP\n\\fBpinfold\\-%s\\fP(1)\n%s\n" % (name, words(text)) for name, text in commands)
-    body += ".SH EXIT STATUS\n0 fine; 1 it failed, and one line on standard error says what and why; 2 wrong usage. Also 1: \\fBfsck\\fP when something is wrong with the pool, \\fBevict\\fP when something is still held, \\fBhold \\-\\-verify\\fP when a held byte changed.\n"
+    body += ".SH EXIT STATUS\n0 fine; 1 it failed, and one line on standard error says what and why; 2 wrong usage. Also 1: \\fBfsck\\fP when something is wrong with the pool, \\fBevict\\fP when something is still held, \\fBwatch \\-\\-once\\fP when nothing changed in time, \\fBhold \\-\\-verify\\fP when a held byte changed.\n"
     body += ENVIRONMENT + ".SH EXAMPLES\n" + code("pinfold mkfs /dev/shm/pool --size 1G\npinfold cp -r models /dev/shm/pool:/\npinfold ls -l /dev/shm/pool:/models\npinfold who /dev/shm/pool")
     body += ".SH SEE ALSO\n\\fBpinfold\\fP(3)\n"
     pages = {"pinfold.1": page("pinfold", 1, version, "files in a pool of shared memory that many processes map and pin", body)}

@@ -49,6 +49,15 @@ field_is "j['reaped'], j['quarantine']" "(1, 0)"
 kept recover 0 recover "$p"
 kept fsck 1 fsck "$dir/file"
 field_is "j['clean']" False
+"$PINFOLD" watch "$p:/" --once --json >"$dir/documents/watch" &
+watcher=$!
+children="$children $watcher"
+while kill -0 $watcher 2>/dev/null; do
+	expect 0 touch "$p:/watched"
+	expect 0 rm "$p:/watched"
+done
+cp "$dir/documents/watch" "$dir/out"
+field_is "j['event'] in ('added', 'removed'), j['name']" "(True, 'watched')"
 kept bench 0 bench "$dir" attach
 
 # what fails has a message, and no half of a document

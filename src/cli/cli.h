@@ -25,7 +25,7 @@ struct options {
 	enum pf_policy policy;
 	const char *mode;
 	long pid;
-	bool give_back, verbose;
+	bool give_back, verbose, once;
 	int way;      /* enum way, of cli/pinned.h */
 	int progress; /* enum progress_when, of cli/progress.h */
 };
@@ -41,8 +41,8 @@ struct command {
 
 extern const struct command cmd_mkfs, cmd_info, cmd_ls, cmd_stat, cmd_cp, cmd_cat, cmd_mv, cmd_ln,
 	cmd_readlink, cmd_rm, cmd_mkdir, cmd_rmdir, cmd_chmod, cmd_chown, cmd_touch, cmd_attr,
-	cmd_truncate, cmd_punch, cmd_hold, cmd_who, cmd_evict, cmd_reap, cmd_fsck, cmd_recover,
-	cmd_bench;
+	cmd_truncate, cmd_punch, cmd_hold, cmd_who, cmd_evict, cmd_watch, cmd_reap, cmd_fsck,
+	cmd_recover, cmd_bench;
 
 /* Of the command that runs; NULL before there is one. */
 const char *command_name(void);

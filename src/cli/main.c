@@ -117,10 +117,10 @@ static bool set_date(struct options *o, const char *text)
 /* ---- tables ---------------------------------------------------------------------------------------- */
 
 static const struct command *const commands[] = {
-	&cmd_mkfs,  &cmd_info, &cmd_ls,       &cmd_stat,  &cmd_cp,       &cmd_cat,   &cmd_mv,
-	&cmd_ln,    &cmd_rm,   &cmd_mkdir,    &cmd_rmdir, &cmd_readlink, &cmd_chmod, &cmd_chown,
-	&cmd_touch, &cmd_attr, &cmd_truncate, &cmd_punch, &cmd_hold,     &cmd_who,   &cmd_evict,
-	&cmd_reap,  &cmd_fsck, &cmd_recover,  &cmd_bench,
+	&cmd_mkfs,  &cmd_info, &cmd_ls,       &cmd_stat,    &cmd_cp,       &cmd_cat,   &cmd_mv,
+	&cmd_ln,    &cmd_rm,   &cmd_mkdir,    &cmd_rmdir,   &cmd_readlink, &cmd_chmod, &cmd_chown,
+	&cmd_touch, &cmd_attr, &cmd_truncate, &cmd_punch,   &cmd_hold,     &cmd_who,   &cmd_evict,
+	&cmd_watch, &cmd_reap, &cmd_fsck,     &cmd_recover, &cmd_bench,
 };
 
 /* A key is the option's name, or "COMMAND.NAME" where it means something else. */
@@ -156,6 +156,9 @@ static const struct {
 	VALUE("policy", set_policy, "detach (default), wait or try, if pages are held"),
 	VALUE("timeout", set_timeout, "MILLISECONDS for --policy wait (no limit)"),
 	VALUE("evict.timeout", set_timeout, "MILLISECONDS to wait (5000)"),
+	VALUE("watch.timeout", set_timeout,
+	      "MILLISECONDS without a change after which it ends (never)"),
+	FLAG("once", once, "end after the first change"),
 	VALUE("pid", set_pid, "PID of the process that is asked"),
 	FLAG("give-back", give_back, "end when somebody wants the pages (pins only)"),
 	FLAG("recover.force", force, "although it seems to be in use elsewhere"),
@@ -216,7 +219,7 @@ static int help(void)
 	     "as for a shell, in quotes: '/dev/shm/pool:/models/*.bin'.\n"
 	     "\n"
 	     "Exit codes: 0 fine; 1 it failed, and standard error says what and why; 2 wrong usage. Also 1: fsck of a pool that is\n"
-	     "not clean, evict when something is still held, hold --verify when a held byte changed.\n"
+	     "not clean, evict when something is still held, watch --once when nothing changed in time, hold --verify when a held byte changed.\n"
 	     "\n"
 	     "Example:\n"
 	     "  pinfold mkfs /dev/shm/pool --size 256M && pinfold cp model.bin /dev/shm/pool:/");

@@ -186,6 +186,11 @@ static int finish_removal(struct op *o, const struct layout_set *set, uint32_t i
 			layout_unlock(o->me, o->l, set->ino[i]);
 	if (!ino)
 		return 0;
+	/* Who watches it shall see that it is gone. */
+	if (fs_is_directory(&o->l->fs, ino)) {
+		fs_dir_begin(&o->l->fs, ino);
+		fs_dir_end(&o->l->fs, ino);
+	}
 	rc = handle_evict(o->me, o->l, ino);
 	layout_unlock(o->me, o->l, ino);
 	return rc;

@@ -13,6 +13,7 @@
 
 #include "base/broken.h"
 #include "base/err.h"
+#include "base/futex.h"
 #include "base/step.h"
 #include "fs/inner.h"
 
@@ -209,11 +210,38 @@ void fs_dir_begin(struct fs *fs, uint32_t dir)
 	atomic_fetch_or_explicit(&fs_state(fs, dir)->sequence, 1, memory_order_acq_rel);
 }
 
+static __attribute__((noinline)) void wake_watchers(struct fs *fs, uint32_t dir)
+{
+	struct fs_inode *state = fs_state(fs, dir);
+
+	if (swap(&state->watched, 0))
+		futex_wake(&state->sequence);
+}
+
 void fs_dir_end(struct fs *fs, uint32_t dir)
 {
 	_Atomic uint64_t *sequence = &fs_state(fs, dir)->sequence;
 
-	store_release(sequence, align_up(load_relaxed(sequence), 2));
+	/* A full fence behind it, which pairs with that of fs_dir_watch(): one of the two sees the other. */
+	store_fence(sequence, align_up(load_relaxed(sequence), 2));
+	if (unlikely(load_relaxed(&fs_state(fs, dir)->watched)))
+		wake_watchers(fs, dir);
+}
+
+bool fs_dir_watch(struct fs *fs, uint32_t dir, uint64_t seen, unsigned ms, uint64_t *now)
+{
+	struct fs_inode *state = fs_state(fs, dir);
+
+	*now = load_acquire(&state->sequence);
+	if (!(*now & 1) && *now != seen)
+		return true;
+	if (!ms)
+		return false;
+	store_fence(&state->watched, 1);
+	if (load_acquire(&state->sequence) == *now)
+		futex_wait(&state->sequence, (uint32_t)*now, ms);
+	*now = load_acquire(&state->sequence);
+	return !(*now & 1) && *now != seen;
 }
 
 static entry_t make(struct fs *fs, uint32_t dir, uint64_t first, enum entry_kind kind,

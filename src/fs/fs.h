@@ -25,8 +25,10 @@ struct fs_inode {
 	_Atomic uint64_t range_owner; /* [i] who has locked entries (WAIT, TRY); 0: nobody */
 	_Atomic uint64_t range_first, range_last; /* [i] page indexes, stored before range_owner */
 	_Atomic uint64_t unsettled; /* [i] what a dead owner left is still to be repaired */
-	_Atomic uint64_t sequence;  /* [i] of a directory: odd while it changes */
-	uint8_t unused[16];
+	_Atomic uint64_t
+		sequence; /* [i] of a directory: odd while it changes; its low half is a futex */
+	_Atomic uint64_t watched; /* [s] 1: somebody sleeps until the sequence changes, or did */
+	uint8_t unused[8];
 };
 
 /* Start of region RT_NODES; the node and inode bitmaps follow. */
@@ -171,6 +173,9 @@ void fs_dir_set(struct fs *fs, struct journal_tx *tx, const struct fs_place *pla
 		uint32_t igen, uint32_t type);
 /* Around a transaction that changes entries: lookups without a lock look again. */
 void fs_dir_begin(struct fs *fs, uint32_t dir);
+/* Whether the directory's names are others than at `seen`, a sequence; if not, sleeps at most `ms` until they are, or a signal comes, and looks again. *now: the
+ * sequence; odd, and the result false, while it changes. No lock. */
+bool fs_dir_watch(struct fs *fs, uint32_t dir, uint64_t seen, unsigned ms, uint64_t *now);
 void fs_dir_end(struct fs *fs, uint32_t dir);
 /* Entries with keys >= `key` that are in one bucket, in order of their keys: returns how many (FS_DIR_READ at most), and in *next the first key that is not looked at yet;
  * 1 << DIR_KEY_BITS: that was all. No lock; *sure false: the directory was changing, ask again, or under its lock. */

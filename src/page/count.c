@@ -1,10 +1,7 @@
 /* References: finding a folio's head, counting up and down, membership, waiting. docs/protocol.md sections 4, 6, 7. */
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/futex.h"
 #include "page/page.h"
 
 /* ---- heads ------------------------------------------------------------------------------------------ */
@@ -39,9 +36,7 @@ int page_up(struct pages *p, uint64_t pfn, unsigned hint, uint64_t *head, uint64
 static void wake(struct pages *p, uint64_t head)
 {
 #ifndef PF_BREAK_NO_WAKE
-	/* The low half; little-endian, asserted where the media format is. */
-	syscall(SYS_futex, (uint32_t *)&page_at(p, head)->word, FUTEX_WAKE, INT32_MAX, NULL, NULL,
-		0);
+	futex_wake(&page_at(p, head)->word);
 #else
 	(void)p, (void)head;
 #endif
@@ -164,7 +159,5 @@ int page_busy(struct pages *p, uint64_t head, bool wait, uint32_t *low)
 
 void page_wait(struct pages *p, uint64_t head, uint32_t low, unsigned ms)
 {
-	struct timespec limit = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
-
-	syscall(SYS_futex, (uint32_t *)&page_at(p, head)->word, FUTEX_WAIT, low, &limit, NULL, 0);
+	futex_wait(&page_at(p, head)->word, low, ms);
 }

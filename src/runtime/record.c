@@ -2,13 +2,11 @@
  * Hold and handle records of this process. Which of them are unused is known to this process alone; the records are shared. A thread keeps
  * one hold at hand, so that a pin and its unpin touch no list.
  */
-#include <linux/futex.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/futex.h"
 #include "base/sys.h"
 #include "runtime/local.h"
 
@@ -107,7 +105,7 @@ void rt_mail(struct rt *rt, unsigned slot)
 	_Atomic uint32_t *mail = &rt_slot_at(rt, slot)->mail;
 
 	atomic_fetch_add_explicit(mail, 1, memory_order_acq_rel);
-	syscall(SYS_futex, (uint32_t *)mail, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+	futex_wake(mail);
 }
 
 /* Stored before the mail is counted: who reads the count before it looks finds either. */
