@@ -11,7 +11,7 @@ expect 0 touch "$p:/d/old" "$p:/new"
 watch()
 {
 	: >"$dir/seen"
-	pinfold watch "$p:/d" "$@" >"$dir/seen" 2>"$dir/watch.err" &
+	"$PINFOLD" watch "$p:/d" "$@" >"$dir/seen" 2>"$dir/watch.err" &
 	watcher=$!
 	children="$children $watcher"
 	while [ ! -s "$dir/seen" ]; do
