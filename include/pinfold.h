@@ -108,6 +108,7 @@ extern "C" {
 	X(PF_EORPHANS, EDQUOT,                                                                             \
 	  "this process keeps as much memory that no file has as it may; give some back")                  \
 	X(PF_EHOLDS, EOVERFLOW, "a folio has as many holds as can be counted")                             \
+	X(PF_ELOCKED, EAGAIN, "somebody has a lock on these bytes")                                        \
 	X(PF_EFLAGS, EINVAL, "unknown or contradicting flags")                                             \
 	X(PF_EMAPPED, EEXIST, "something is mapped at this address already")                               \
 	X(PF_EGUARDED, EFAULT, "the address is a guard")                                                   \
@@ -544,6 +545,32 @@ struct pf_region {
  * Errors: -PF_ESTOPPED, -PF_ELOCKTIME: do not register then.
  * Blocks until who is replacing memory now is done. */
 int pf_regions(pf_pool *pool, struct pf_region *regions, unsigned max);
+
+/* ---- file locks ----------------------------------------------------------------------------- */
+
+enum pf_lock_type { PF_LOCK_NONE, PF_LOCK_SHARED, PF_LOCK_EXCLUSIVE };
+#define PF_LOCK_FLOCK \
+	0x1u /* of the whole file, as flock(2); not in the way of locks on bytes, nor they of it */
+struct pf_lock {
+	enum pf_lock_type type;
+	unsigned flags;          /* 0 or PF_LOCK_FLOCK */
+	uint64_t offset, length; /* bytes; length 0: to the end, wherever that is by then */
+	/* Whose: locks of one owner of one process are not in each other's way. 0: the pf_file's, and they end with it, as
+	 * fcntl(2)'s F_OFD locks. Another number: whatever this process means by it, below 2^63; these end when they are
+	 * taken away, or with the process. */
+	uint64_t owner;
+	pid_t pid; /* a label, for who asks whose it is; 0: this process */
+};
+/* Locks bytes of a file, or with PF_LOCK_NONE takes locks away: what this owner has there becomes that, and the rest of
+ * what it had stays. For programs to agree by; reading and writing do not look. A killed process has no locks. No
+ * deadlock is found: give a time limit.
+ * Errors: -PF_ELOCKED (somebody has a lock that is in the way, and `timeout_ms` are over: 0 does not wait, negative has no
+ * limit), -EINTR (a signal came), -PF_ERANGE (past 2^64), -PF_EFLAGS, -EBADF (opened with PF_O_PATH), -ENOMEM.
+ * Blocks for locks of others. */
+int pf_lock(pf_file *file, const struct pf_lock *lock, int timeout_ms);
+/* Whether such a lock could be had now: *lock becomes the one that is in the way, or its type PF_LOCK_NONE.
+ * Errors: as pf_lock(). Blocks for the inode's lock. */
+int pf_lock_test(pf_file *file, struct pf_lock *lock);
 
 /* ---- who holds what ------------------------------------------------------------------------- */
 

@@ -36,6 +36,7 @@ struct pf_file {
 	bool directory; /* one that can be read */
 	bool writable, append;
 	bool nameless;            /* opened with PF_O_TMPFILE: it may get its first name */
+	_Atomic bool locked;      /* it has, or had, file locks: they end with it */
 	_Atomic uint32_t reads;   /* about how many there were, see attr.h */
 	struct file_batch *batch; /* of a directory that is read, see list.c */
 	struct pf_file *next, **link;
@@ -72,6 +73,12 @@ int handle_no_data(const struct pf_file *file);
 int handle_evict(struct rt_self *me, struct layout *l, uint32_t ino);
 /* Gives the handle up; then the same. Inode lock. */
 int handle_drop(struct rt_self *me, struct layout *l, rt_handle *handle);
+
+/* flock.c */
+/* File locks that the handle itself has end. Inode lock. */
+void flock_close(pf_file *file, struct rt_self *me);
+/* Those of a slot whose process is dead, or ends. */
+void flock_drop(struct layout *l, unsigned slot);
 
 /* pin.c: writes to the eventfds of pins that somebody wants. */
 void pin_notify(struct pf_pool *pool);

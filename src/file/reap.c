@@ -130,6 +130,7 @@ static bool empty_slot(struct rt_self *me, struct layout *l, unsigned slot)
 	/* Records are resolved by now: a hold that keeps a folio whole is not given back before. */
 	drop_holds(me, l, slot, true);
 	drop_read_holds(me, l, slot);
+	flock_drop(l, slot);
 	step("reap: holds dropped");
 	return recount_rows(me, l, slot) && space_reap(me, slot);
 }
@@ -214,6 +215,7 @@ void reap_threads(struct pf_pool *pool, struct rt_self *me)
 int reap_own(struct pf_pool *pool, struct rt_self *me)
 {
 	drop_holds(me, &pool->layout, pool->layout.rt->slot, false);
+	flock_drop(&pool->layout, pool->layout.rt->slot);
 	return drop_handles(me, &pool->layout, pool->layout.rt->slot, true);
 }
 

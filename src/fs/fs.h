@@ -28,7 +28,8 @@ struct fs_inode {
 	_Atomic uint64_t
 		sequence; /* [i] of a directory: odd while it changes; its low half is a futex */
 	_Atomic uint64_t watched; /* [s] 1: somebody sleeps until the sequence changes, or did */
-	uint8_t unused[8];
+	_Atomic uint64_t
+		flocks; /* [s] the low half, a futex, counts file locks that ended; see file/flock.c */
 };
 
 /* Start of region RT_NODES; the node and inode bitmaps follow. */

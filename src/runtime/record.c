@@ -37,8 +37,9 @@ static void push_chunk(struct rt_free_list *list, struct rt_chunk *chunk, enum r
 		       unsigned per_chunk)
 {
 	for (unsigned i = per_chunk; i-- > 0;)
-		push(list, type == RT_CHUNK_HOLDS ? (void *)&chunk->holds[i]
-						  : (void *)&chunk->handles[i]);
+		push(list, type == RT_CHUNK_HOLDS     ? (void *)&chunk->holds[i]
+			   : type == RT_CHUNK_HANDLES ? (void *)&chunk->handles[i]
+						      : (void *)&chunk->flocks[i]);
 }
 
 static void *pop(struct rt_free_list *list)
@@ -142,6 +143,16 @@ void rt_handle_put(struct rt_self *me, rt_handle *handle)
 		put(me, &me->rt->local->handles, (void *)handle);
 }
 
+struct rt_flock *rt_flock_get(struct rt_self *me)
+{
+	return get(me, &me->rt->local->flocks, RT_CHUNK_FLOCKS, RT_FLOCKS);
+}
+
+void rt_flock_put(struct rt_self *me, struct rt_flock *flock)
+{
+	put(me, &me->rt->local->flocks, flock);
+}
+
 void record_keep(struct rt_self *me)
 {
 	if (me->free_hold)
@@ -168,4 +179,5 @@ void record_adopt(struct rt *rt)
 	row_unspend(rt);
 	adopt(rt, &rt->local->holds, RT_CHUNK_HOLDS, RT_HOLDS);
 	adopt(rt, &rt->local->handles, RT_CHUNK_HANDLES, RT_HANDLES);
+	adopt(rt, &rt->local->flocks, RT_CHUNK_FLOCKS, RT_FLOCKS);
 }

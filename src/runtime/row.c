@@ -303,6 +303,17 @@ struct rt_hold *rt_next_hold(struct rt *rt, struct rt_cursor *c)
 	return NULL;
 }
 
+struct rt_flock *rt_next_flock(struct rt *rt, struct rt_cursor *c)
+{
+	while (next_place(rt, c, RT_CHUNK_FLOCKS, RT_FLOCKS)) {
+		struct rt_flock *flock = &c->chunk->flocks[c->i++];
+
+		if (load_acquire(&flock->file))
+			return flock;
+	}
+	return NULL;
+}
+
 void rt_row_bury(struct rt *rt, rt_owner owner)
 {
 	unsigned slot = rt_owner_slot(owner);

@@ -186,6 +186,8 @@ struct rt_cursor {
 struct rt_row *rt_next_row(struct rt *rt, struct rt_cursor *c);
 /* The same for hold records with range != 0 (which may be given back at any moment). */
 struct rt_hold *rt_next_hold(struct rt *rt, struct rt_cursor *c);
+/* The same for file locks. */
+struct rt_flock *rt_next_flock(struct rt *rt, struct rt_cursor *c);
 
 /* ---- records of this process -------------------------------------------------------------------- */
 
@@ -200,6 +202,8 @@ void rt_hold_want(struct rt *rt, unsigned slot, struct rt_hold *hold);
 void rt_mail(struct rt *rt, unsigned slot);
 rt_handle *rt_handle_get(struct rt_self *me);
 void rt_handle_put(struct rt_self *me, rt_handle *handle);
+struct rt_flock *rt_flock_get(struct rt_self *me);
+void rt_flock_put(struct rt_self *me, struct rt_flock *flock);
 
 /* ---- page tables --------------------------------------------------------------------------------- */
 

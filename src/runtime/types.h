@@ -5,7 +5,7 @@
  *   header, slots | regions of the modules above | arena: chunks of rows, holds, handles; page tables
  *
  * A slot is an attached process; it has one row per thread that calls us, hold records (its maps and
- * pins) and handle records (its open files), in chunks of 4 KiB. A chunk belongs to its slot's number
+ * pins), handle records (its open files) and records of file locks, in chunks of 4 KiB. A chunk belongs to its slot's number
  * for ever, whatever process has the slot, and keeps its type, so anybody may read it at any time.
  *
  * Letters say what protects a field:
@@ -23,7 +23,7 @@
 #include "base/bits.h"
 
 #define RT_MAGIC   0x31306e757264666eull
-#define RT_VERSION 3u
+#define RT_VERSION 4u
 #define RT_SLOTS   2048u
 #define RT_CHUNK   4096u
 #define RT_ROWS    31u /* per chunk, 128 bytes each */
@@ -31,6 +31,7 @@
 	32768u         /* of one slot: the highest bit of a row in an owner word is the journal's */
 #define RT_HOLDS   63u /* per chunk, 64 bytes each */
 #define RT_HANDLES 504u /* per chunk, 8 bytes each */
+#define RT_FLOCKS  63u  /* per chunk, 64 bytes each */
 #define RT_FOLIOS  512u /* that one section, and one hold record, covers at most */
 
 enum rt_state { RT_NEW, RT_BUILDING, RT_READY, RT_CLOSING, RT_GONE };
@@ -113,7 +114,25 @@ _Static_assert(sizeof(struct rt_hold) == 64, "a hold is one cache line");
 /* An open file of a slot: {igen 32 | ino 32}; 0: unused. Changed under the inode's lock. */
 typedef _Atomic uint64_t rt_handle;
 
-enum rt_chunk_type { RT_CHUNK_ROWS, RT_CHUNK_HOLDS, RT_CHUNK_HANDLES, RT_CHUNK_TYPES };
+/* A lock on bytes of a file, for programs to agree by (fcntl(2), flock(2)). Changed by its own process under the inode's lock; ended by who reaps that. */
+struct rt_flock {
+	_Atomic uint64_t file;  /* [s] {igen 32 | ino 32}; 0: unused. Stored last, cleared first */
+	_Atomic uint64_t first; /* [o] byte */
+	_Atomic uint64_t last;  /* [o] */
+	_Atomic uint64_t owner; /* [o] within the process */
+	_Atomic uint32_t kind;  /* [o] enum pf_lock_type, and flags */
+	_Atomic uint32_t pid;   /* [o] label */
+	uint8_t unused[24];
+};
+_Static_assert(sizeof(struct rt_flock) == 64, "a file lock is one cache line");
+
+enum rt_chunk_type {
+	RT_CHUNK_ROWS,
+	RT_CHUNK_HOLDS,
+	RT_CHUNK_HANDLES,
+	RT_CHUNK_FLOCKS,
+	RT_CHUNK_TYPES
+};
 
 struct rt_chunk {
 	_Atomic uint64_t next; /* [a] offset of the slot's next chunk of this type; 0: last */
@@ -124,6 +143,7 @@ struct rt_chunk {
 		struct rt_row rows[RT_ROWS];
 		struct rt_hold holds[RT_HOLDS];
 		rt_handle handles[RT_HANDLES];
+		struct rt_flock flocks[RT_FLOCKS];
 	};
 };
 _Static_assert(sizeof(struct rt_chunk) == RT_CHUNK, "a chunk is a page");
@@ -145,7 +165,7 @@ struct rt_slot {
 	uint32_t unused;
 	_Atomic uint64_t
 		root; /* [o] of its page tables, in the words of module mm; 0: it has none */
-	uint8_t unused_too[24];
+	uint8_t unused_too[16];
 };
 _Static_assert(sizeof(struct rt_slot) == 128, "a slot is two cache lines");
 
