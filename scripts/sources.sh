@@ -1,7 +1,7 @@
 #!/bin/sh
 # Says which files belong to what: the tree decides, so that a new file needs no list edited.
 #
-#   sources.sh lib|cli|fixtures|bench   file names, sorted, relative to the meson.build that asks
+#   sources.sh lib|cli|fuse|fixtures|bench   file names, sorted, relative to the meson.build that asks
 #   sources.sh tests                    "FILE suite=S timeout=N root=R parallel=P", one per line
 #   sources.sh cpu CPU                  the same, of those that run on another CPU (tests/cpu/tests)
 #   sources.sh all                      all of the above: changes when the build must be configured again
@@ -72,12 +72,12 @@ cpu_tests()
 }
 
 case $1 in
-lib)	(cd src && existing */*.c) | grep -v '^cli/' || true ;;
-cli)	(cd src && existing cli/*.c) ;;
+lib)	(cd src && existing */*.c) | grep -Ev '^(cli|fuse)/' || true ;;
+cli|fuse) (cd src && existing "$1"/*.c) ;;
 fixtures) (cd tests && existing lib/*.c) ;;
 bench)	(cd bench && existing *.c) ;;
 tests)	tests ;;
 cpu)	cpu_tests "$2" ;;
-all)	for part in lib cli fixtures bench tests; do sh scripts/sources.sh $part; done; cat tests/cpu/tests ;;
-*)	echo "sources.sh: lib, cli, fixtures, bench, tests, cpu or all, not $1" >&2; exit 2 ;;
+all)	for part in lib cli fuse fixtures bench tests; do sh scripts/sources.sh $part; done; cat tests/cpu/tests ;;
+*)	echo "sources.sh: lib, cli, fuse, fixtures, bench, tests, cpu or all, not $1" >&2; exit 2 ;;
 esac

@@ -9,28 +9,6 @@
 
 enum { OPERANDS = 8 }; /* a directory, and each subject once */
 
-/* Seen from the directory of this program: in the build tree, and installed. */
-static const char *const places[] = {"bench/bench", PINFOLD_LIBEXEC "/bench"};
-
-static bool find_helper(char *path, size_t size)
-{
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-	char *slash;
-
-	self[n < 0 ? 0 : n] = 0;
-	slash = strrchr(self, '/');
-	if (!slash)
-		return false;
-	*slash = 0;
-	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-		if ((size_t)snprintf(path, size, "%s%s%s", *places[i] == '/' ? "" : self,
-				     *places[i] == '/' ? "" : "/", places[i]) < size &&
-		    access(path, X_OK) == 0)
-			return true;
-	return false;
-}
-
 static int access_directory(const char *path)
 {
 	struct stat st;
@@ -51,7 +29,7 @@ static int run_bench(const struct options *o, char **operands, int count)
 	if (count && access_directory(operands[0]) < 0)
 		return complain("%s: %s; the first operand is the directory for pools, as /dev/shm",
 				operands[0], strerror(errno));
-	if (!find_helper(path, sizeof path))
+	if (!find_helper("bench/bench", "bench", path, sizeof path))
 		return complain(
 			"the program that measures is not installed; it comes with 'make install', "
 			"and 'make' builds it");

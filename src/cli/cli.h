@@ -25,7 +25,8 @@ struct options {
 	enum pf_policy policy;
 	const char *mode;
 	long pid;
-	bool give_back, verbose, once;
+	bool give_back, verbose, once, foreground;
+	char *mount_options;
 	int way;      /* enum way, of cli/pinned.h */
 	int progress; /* enum progress_when, of cli/progress.h */
 };
@@ -42,7 +43,7 @@ struct command {
 extern const struct command cmd_mkfs, cmd_info, cmd_ls, cmd_stat, cmd_cp, cmd_cat, cmd_mv, cmd_ln,
 	cmd_readlink, cmd_rm, cmd_mkdir, cmd_rmdir, cmd_chmod, cmd_chown, cmd_touch, cmd_attr,
 	cmd_truncate, cmd_punch, cmd_hold, cmd_who, cmd_evict, cmd_watch, cmd_reap, cmd_fsck,
-	cmd_recover, cmd_bench;
+	cmd_recover, cmd_bench, cmd_mount;
 
 /* Of the command that runs; NULL before there is one. */
 const char *command_name(void);
@@ -91,6 +92,9 @@ const char *printable(const char *name);
 json_t *json_text(const char *text);
 /* An entry of "ls", and the same with all that "stat" knows. `target` is what a symbolic link says, or NULL. */
 json_t *entry_json(const char *name, const struct pf_stat *stat, const char *target);
+
+/* helper.c: a program of the project's: `built`, seen from the directory of this one, or `installed`, from libexec. */
+bool find_helper(const char *built, const char *installed, char *path, size_t size);
 
 pf_pool *open_pool(const char *path, unsigned flags);
 /* The pool stays open for the operands to come, until the command has ended. Not to be closed by the caller. */

@@ -108,6 +108,18 @@ static bool set_mode(struct options *o, const char *text)
 	return parse_mode(text, 0777, &mode);
 }
 
+/* Given twice, both lists count. */
+static bool set_mount_options(struct options *o, const char *text)
+{
+	char *list;
+	int n = o->mount_options ? asprintf(&list, "%s,%s", o->mount_options, text)
+				 : asprintf(&list, "%s", text);
+
+	free(o->mount_options);
+	o->mount_options = n < 0 ? NULL : list;
+	return n >= 0;
+}
+
 static bool set_date(struct options *o, const char *text)
 {
 	o->has_date = true;
@@ -120,7 +132,7 @@ static const struct command *const commands[] = {
 	&cmd_mkfs,  &cmd_info, &cmd_ls,       &cmd_stat,    &cmd_cp,       &cmd_cat,   &cmd_mv,
 	&cmd_ln,    &cmd_rm,   &cmd_mkdir,    &cmd_rmdir,   &cmd_readlink, &cmd_chmod, &cmd_chown,
 	&cmd_touch, &cmd_attr, &cmd_truncate, &cmd_punch,   &cmd_hold,     &cmd_who,   &cmd_evict,
-	&cmd_watch, &cmd_reap, &cmd_fsck,     &cmd_recover, &cmd_bench,
+	&cmd_watch, &cmd_reap, &cmd_fsck,     &cmd_recover, &cmd_mount,    &cmd_bench,
 };
 
 /* A key is the option's name, or "COMMAND.NAME" where it means something else. */
@@ -191,6 +203,9 @@ static const struct {
 	FLAG("no-create", no_create, "do not make what is not there"),
 	FLAG("atime", only_atime, "the time of access only"),
 	FLAG("mtime", only_mtime, "the time of change only"),
+	FLAG("foreground", foreground,
+	     "do not go into the background; messages stay on standard error"),
+	VALUE("mount.options", set_mount_options, "OPTION[=VALUE],..., as above"),
 	VALUE("date", set_date, "TIME instead of now: 2026-01-31T12:00:00Z, or @SECONDS"),
 };
 

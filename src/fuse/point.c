@@ -1,0 +1,173 @@
+/* The mount point: that it is a directory one can mount at, and no dead mount. See point.h. */
+#include "fuse/point.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int complain(const char *path, int error)
+{
+	mount_say("%s: %s", path, strerror(error));
+	return 1;
+}
+
+/* The directory may be a mount that nobody serves any more, which cannot be asked for anything; so its parent is, and a link at
+ * the end is left as it is then. */
+static char *resolve(const char *path)
+{
+	char *whole = realpath(path, NULL), *copy, *parent, *result = NULL;
+
+	if (whole || (errno != ENOTCONN && errno != ECONNABORTED))
+		return whole;
+	copy = strdup(path);
+	if (!copy)
+		return NULL;
+	parent = realpath(dirname(copy), NULL);
+	free(copy);
+	copy = strdup(path);
+	if (parent && copy &&
+	    asprintf(&result, "%s/%s", strcmp(parent, "/") ? parent : "", basename(copy)) < 0)
+		result = NULL;
+	free(parent);
+	free(copy);
+	return result;
+}
+
+/* ---- dead mounts ----------------------------------------------------------------------------------- */
+
+/* What is mounted there last is a pool. */
+static bool is_ours(const char *directory)
+{
+	FILE *table = setmntent("/proc/self/mounts", "r");
+	struct mntent *entry;
+	bool ours = false;
+
+	while (table && (entry = getmntent(table)))
+		if (!strcmp(entry->mnt_dir, directory))
+			ours = !strcmp(entry->mnt_type, "fuse.pinfold");
+	if (table)
+		endmntent(table);
+	return ours;
+}
+
+static int run_fusermount(const char *directory)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		execlp("fusermount3", "fusermount3", "-u", "-z", "-q", "--", directory,
+		       (char *)NULL);
+		_exit(127);
+	}
+	return child > 0 && waitpid(child, &status, 0) == child && status == 0 ? 0 : -1;
+}
+
+/* Whoever has files open there keeps them, as good as they are. */
+static int clear_away(const char *directory)
+{
+	if (!is_ours(directory)) {
+		mount_say("%s: what is mounted there is dead, and no pool; unmount it first",
+			  directory);
+		return 1;
+	}
+	if (umount2(directory, MNT_DETACH) == 0 || run_fusermount(directory) == 0)
+		return 0;
+	mount_say(
+		"%s: a mount is there that nobody serves any more, and it cannot be unmounted: %s",
+		directory, strerror(errno));
+	return 1;
+}
+
+/* ---- what can be mounted at ------------------------------------------------------------------------ */
+
+static bool is_empty(const char *directory)
+{
+	DIR *dir = opendir(directory);
+	struct dirent *entry;
+	bool empty = true;
+
+	while (dir && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			empty = false;
+	if (dir)
+		closedir(dir);
+	return empty;
+}
+
+static int check_directory(const struct mount_options *o)
+{
+	struct stat st;
+
+	if (stat(o->directory, &st) < 0)
+		return complain(o->directory, errno);
+	if (!S_ISDIR(st.st_mode))
+		return complain(o->directory, ENOTDIR);
+	if (is_ours(o->directory)) {
+		mount_say("%s: a pool is mounted there already; 'fusermount3 -u %s' unmounts it",
+			  o->directory, o->directory);
+		return 1;
+	}
+	if (o->nonempty || is_empty(o->directory))
+		return 0;
+	mount_say(
+		"%s: the directory is not empty, and what is in it would be hidden; '-o nonempty' if that is meant",
+		o->directory);
+	return 1;
+}
+
+/* An ordinary user mounts with the help of fusermount3, which may open the device. */
+static int check_device(void)
+{
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	if (errno == EACCES || errno == EPERM)
+		return geteuid() ? 0 : complain("/dev/fuse", errno);
+	if (errno == ENOENT)
+		mount_say(
+			"there is no /dev/fuse: 'modprobe fuse' makes it; a container must be given it ('--device /dev/fuse')");
+	else
+		mount_say("/dev/fuse: %s: this kernel or container has no FUSE", strerror(errno));
+	return 1;
+}
+
+int point_prepare(struct mount_options *o)
+{
+	struct stat st;
+	char *pool = realpath(o->pool, NULL), *directory;
+
+	if (!pool)
+		return complain(o->pool, errno);
+	o->pool = pool;
+	directory = resolve(o->directory);
+	if (!directory)
+		return complain(o->directory, errno);
+	o->directory = directory;
+	if (stat(directory, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED) &&
+	    clear_away(directory))
+		return 1;
+	return check_directory(o) || check_device();
+}
+
+void point_sync(const char *directory)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	syncfs(fd);
+	close(fd);
+}

@@ -1,0 +1,169 @@
+/*
+ * What the kernel's protocol has and libfuse 3.14 does not know, done where requests are read and answers written:
+ *
+ * O_TMPFILE   the request is that of a creation, but for its number; it is given on as one of the name "/", which no name can be.
+ * btime       statx() of what stat() does not have is a request of its own, answered here.
+ * set-uid     FUSE_HANDLE_KILLPRIV_V2 says that the file system itself takes set-uid and set-gid away when a file is written, as the
+ *             library does; without it the kernel asks for an extended attribute before each write.
+ *
+ * The structures are those of linux/fuse.h; what Debian 12's does not have is written down here.
+ */
+#include <errno.h>
+#include <linux/fuse.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "fuse/mount.h"
+
+enum { OPCODE_STATX = 52 };
+
+struct sx_time {
+	int64_t sec;
+	uint32_t nsec;
+	int32_t reserved;
+};
+
+struct statx_answer {
+	struct fuse_out_header header;
+	uint64_t attr_valid;
+	uint32_t attr_valid_nsec, flags;
+	uint64_t spare[2];
+	/* struct fuse_statx */
+	uint32_t mask, blksize;
+	uint64_t attributes;
+	uint32_t nlink, uid, gid;
+	uint16_t mode, spare0;
+	uint64_t inode, size, blocks, attributes_mask;
+	struct sx_time atime, btime, ctime, mtime;
+	uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+	uint64_t spare2[14];
+};
+_Static_assert(sizeof(struct statx_answer) == sizeof(struct fuse_out_header) + 32 + 256,
+	       "as the kernel has it");
+
+/* ---- statx ----------------------------------------------------------------------------------------- */
+
+static struct sx_time time_of(const struct timespec *t)
+{
+	return (struct sx_time){t->tv_sec, (uint32_t)t->tv_nsec, 0};
+}
+
+static void fill_statx(struct statx_answer *a, const struct pf_stat *stat)
+{
+	double timeout = mount_self.options.attr_timeout;
+	struct stat st;
+
+	answer_stat(stat, &st);
+	a->attr_valid = (uint64_t)timeout;
+	a->attr_valid_nsec = (uint32_t)((timeout - (double)a->attr_valid) * 1e9);
+	a->mask = STATX_BASIC_STATS | STATX_BTIME;
+	a->blksize = (uint32_t)st.st_blksize;
+	a->nlink = (uint32_t)st.st_nlink;
+	a->uid = st.st_uid;
+	a->gid = st.st_gid;
+	a->mode = (uint16_t)st.st_mode;
+	a->inode = st.st_ino;
+	a->size = (uint64_t)st.st_size;
+	a->blocks = (uint64_t)st.st_blocks;
+	a->attributes_mask = STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND;
+	a->attributes = (stat->flags & PF_FLAG_IMMUTABLE ? STATX_ATTR_IMMUTABLE : 0) |
+			(stat->flags & PF_FLAG_APPEND ? STATX_ATTR_APPEND : 0);
+	a->atime = time_of(&st.st_atim);
+	a->mtime = time_of(&st.st_mtim);
+	a->ctime = time_of(&st.st_ctim);
+	a->btime = (struct sx_time){(int64_t)(stat->btime_ns / 1000000000u),
+				    (uint32_t)(stat->btime_ns % 1000000000u), 0};
+}
+
+static void answer_statx(int fd, const struct fuse_in_header *in)
+{
+	struct statx_answer a = {.header = {.len = sizeof a, .unique = in->unique}};
+	struct node *node = node_of(in->nodeid);
+	struct pf_stat stat;
+	int rc = pf_stat(node->file, &stat);
+
+	if (rc < 0) {
+		a.header.error = -pf_errno(rc);
+		a.header.len = sizeof a.header;
+	} else {
+		watch_told(node, &stat);
+		fill_statx(&a, &stat);
+	}
+	if (write(fd, &a, a.header.len) < 0)
+		return; /* the caller was interrupted, or the mount has gone */
+}
+
+/* ---- between libfuse and the device ---------------------------------------------------------------- */
+
+static uint64_t init_unique; /* of the request that begins it all, until it is answered */
+
+/* One that libfuse knows what to do with. False: it was answered here. */
+static bool adapt(int fd, void *request, size_t length)
+{
+	struct fuse_in_header *in = request;
+	char *name = (char *)request + sizeof *in + sizeof(struct fuse_create_in);
+
+	switch (in->opcode) {
+	case FUSE_INIT: {
+		const struct fuse_init_in *init = (void *)(in + 1);
+
+		if (length >= sizeof *in + offsetof(struct fuse_init_in, flags2) &&
+		    init->flags & FUSE_HANDLE_KILLPRIV_V2)
+			init_unique = in->unique;
+		return true;
+	}
+	case FUSE_TMPFILE:
+		if (length < sizeof *in + sizeof(struct fuse_create_in) + 2)
+			return true;
+		memcpy(name, "/", 2);
+		in->opcode = FUSE_CREATE;
+		return true;
+	case OPCODE_STATX:
+		answer_statx(fd, in);
+		return false;
+	default:
+		return true;
+	}
+}
+
+static ssize_t raw_read(int fd, void *buffer, size_t size, void *arg)
+{
+	ssize_t n;
+	int old;
+	bool give;
+
+	(void)arg;
+	do {
+		n = read(fd, buffer, size);
+		if (n < (ssize_t)sizeof(struct fuse_in_header))
+			return n;
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE,
+				       &old); /* libfuse cancels whoever waits here */
+		give = adapt(fd, buffer, (size_t)n);
+		pthread_setcancelstate(old, &old);
+	} while (!give);
+	return n;
+}
+
+static ssize_t raw_writev(int fd, struct iovec *iov, int count, void *arg)
+{
+	const struct fuse_out_header *out = iov[0].iov_base;
+
+	(void)arg;
+	if (init_unique && out->unique == init_unique && !out->error && count > 1) {
+		struct fuse_init_out *init = iov[1].iov_base;
+
+		init->flags |= FUSE_HANDLE_KILLPRIV_V2;
+		init_unique = 0;
+	}
+	return writev(fd, iov, count);
+}
+
+int raw_install(struct fuse_session *session)
+{
+	static const struct fuse_custom_io io = {.writev = raw_writev, .read = raw_read};
+
+	return fuse_session_custom_io(session, &io, fuse_session_fd(session));
+}

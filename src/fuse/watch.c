@@ -1,0 +1,183 @@
+/*
+ * What others change. A thread looks at the nodes some times a second, which takes some 100 ns a node, and tells the
+ * kernel to forget attributes, pages and the name of each that is not as it was when the kernel was told last. The mount's
+ * own changes do not count: they set the stamp. Two changes within one tick of the clock that files get their times from
+ * may look the same, so pages are only trusted at the next open() if the file had been left alone for longer than that.
+ *
+ * The kernel waits for answers to other requests while it forgets pages, so only this thread tells it, with no lock held.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fuse/mount.h"
+
+enum {
+	LOOK_MS = 200,            /* between two looks */
+	LOOK_NODES = 20000,       /* at most, in one */
+	SETTLED_NS = 20 * 1000000 /* more than a tick */
+};
+
+static int wake = -1;
+static atomic_bool stopping;
+static pthread_t thread;
+static bool started;
+
+static struct stamp stamp_of(const struct pf_stat *stat)
+{
+	return (struct stamp){stat->ctime_ns, stat->mtime_ns, stat->size};
+}
+
+static bool same(const struct stamp *a, const struct stamp *b)
+{
+	return a->ctime_ns == b->ctime_ns && a->mtime_ns == b->mtime_ns && a->size == b->size;
+}
+
+/* ---- what the mount does itself -------------------------------------------------------------------- */
+
+void watch_told(struct node *node, const struct pf_stat *stat)
+{
+	pthread_mutex_lock(&node->mutex);
+	node->told = stamp_of(stat);
+	pthread_mutex_unlock(&node->mutex);
+}
+
+bool watch_before(struct node *node)
+{
+	struct pf_stat stat;
+	struct stamp now;
+	bool clean;
+
+	if (pf_stat(node->file, &stat) < 0)
+		return false;
+	now = stamp_of(&stat);
+	pthread_mutex_lock(&node->mutex);
+	clean = same(&now, &node->told);
+	pthread_mutex_unlock(&node->mutex);
+	return clean;
+}
+
+void watch_after(struct node *node, bool clean)
+{
+	struct pf_stat stat;
+
+	if (clean && pf_stat(node->file, &stat) == 0)
+		watch_told(node, &stat);
+}
+
+bool watch_open(struct node *node, const struct pf_stat *stat)
+{
+	struct stamp now = stamp_of(stat);
+	struct timespec ts;
+	bool keep;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+	pthread_mutex_lock(&node->mutex);
+	keep = node->pages_settled && same(&now, &node->pages);
+	node->pages = now;
+	node->pages_settled = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec >
+			      now.ctime_ns + SETTLED_NS;
+	pthread_mutex_unlock(&node->mutex);
+	return keep;
+}
+
+void watch_poke(void)
+{
+	uint64_t one = 1;
+
+	if (write(wake, &one, sizeof one) < 0)
+		return; /* it is awake */
+}
+
+void watch_wrong(struct node *node)
+{
+	pthread_mutex_lock(&node->mutex);
+	node->told.ctime_ns = 1; /* which no file has */
+	pthread_mutex_unlock(&node->mutex);
+	watch_poke();
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------ */
+
+static void forget(const struct node *node, uint64_t parent, const char *name)
+{
+	fuse_lowlevel_notify_inval_inode(mount_self.session, node->inode, 0, 0);
+	if (!name)
+		return;
+	if (fuse_lowlevel_notify_expire_entry(mount_self.session, parent, name, strlen(name),
+					      FUSE_LL_EXPIRE_ONLY) == -ENOSYS)
+		fuse_lowlevel_notify_inval_entry(mount_self.session, parent, name, strlen(name));
+}
+
+static void look_at(struct node *node)
+{
+	struct pf_stat stat;
+	struct stamp now;
+	uint64_t parent = 0;
+	char *name = NULL;
+	bool changed;
+
+	if (pf_stat(node->file, &stat) < 0)
+		return;
+	now = stamp_of(&stat);
+	pthread_mutex_lock(&node->mutex);
+	changed = node->told.ctime_ns && !same(&now, &node->told);
+	if (changed) {
+		node->told = now;
+		node->pages_settled = false;
+		parent = node->parent;
+		name = node->name ? strdup(node->name) : NULL;
+	}
+	pthread_mutex_unlock(&node->mutex);
+	if (changed)
+		forget(node, parent, name);
+	free(name);
+}
+
+static void *watch(void *arg)
+{
+	struct pollfd poll_fd = {.fd = wake, .events = POLLIN};
+	uint64_t cursor = 0;
+	eventfd_t count;
+
+	caller_as_server();
+	while (!atomic_load(&stopping)) {
+		if (poll(&poll_fd, 1, LOOK_MS) == 1)
+			eventfd_read(wake, &count);
+		if (mount_ends())
+			mount_end(); /* again, until the main thread has heard it */
+		node_some(&cursor, LOOK_NODES, look_at);
+		node_close_left();
+	}
+	return arg;
+}
+
+int watch_start(void)
+{
+	int rc;
+
+	wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (wake < 0)
+		return -errno;
+	rc = pthread_create(&thread, NULL, watch, NULL);
+	started = rc == 0;
+	return -rc;
+}
+
+void watch_stop(void)
+{
+	if (started) {
+		atomic_store(&stopping, true);
+		watch_poke();
+		pthread_join(thread, NULL);
+		started = false;
+	}
+	if (wake >= 0)
+		close(wake);
+	wake = -1;
+}
