@@ -27,6 +27,7 @@ struct handle *handle_new(pf_file *file, struct node *node, uid_t uid)
 
 void handle_drop(struct handle *handle)
 {
+	lock_drop(handle);
 	node_close(handle->file);
 	limit_give(handle->uid);
 	pthread_mutex_destroy(&handle->mutex);
@@ -295,6 +296,7 @@ void data_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
 void data_release(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *fi)
 {
 	(void)number;
+	lock_release(handle_of(fi), fi);
 	handle_drop(handle_of(fi));
 	fuse_reply_err(req, 0);
 }

@@ -167,6 +167,7 @@ static void begin(void *arg, struct fuse_conn_info *conn)
 	want(conn, FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_AUTO_INVAL_DATA, true);
 	want(conn, FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_EXPIRE_ONLY | FUSE_CAP_HANDLE_KILLPRIV,
 	     true);
+	want(conn, FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS, true);
 	want(conn, FUSE_CAP_IOCTL_DIR | FUSE_CAP_CACHE_SYMLINKS, true);
 	mount_is_up();
 }
@@ -189,7 +190,11 @@ static const struct fuse_lowlevel_ops operations = {
 	.open = data_open,
 	.create = data_create,
 	.release = data_release,
+	.flush = lock_flush,
 	.fsync = data_fsync,
+	.getlk = lock_get,
+	.setlk = lock_set,
+	.flock = lock_flock,
 	.read = io_read,
 	.write = io_write,
 	.lseek = io_seek,
@@ -272,10 +277,13 @@ static int run_session(void)
 
 	if (rc == 0)
 		rc = watch_start();
+	if (rc == 0)
+		rc = lock_start();
 	if (rc == 0) {
 		handle_signals();
 		rc = serve();
 	}
+	lock_stop();
 	watch_stop();
 	return rc;
 }

@@ -79,6 +79,7 @@ struct node {
 	bool stale_told;    /* N, an open of what has no name was refused once, see data.c */
 	uint64_t parent;    /* N, the directory where the kernel found it last, 0: none known */
 	char *name;         /* N, its name there */
+	atomic_bool locked; /* there was a lock on its bytes, through this mount */
 };
 /* T: the table's lock of that bucket. N: the node's mutex. */
 
@@ -161,8 +162,15 @@ struct handle {
 	pf_file *file;
 	struct node *node;
 	uid_t uid;             /* whose it is, of those that are counted */
-	pthread_mutex_t mutex; /* of a directory: one reader at a time */
+	pthread_mutex_t mutex; /* of a directory: one reader at a time; of a file: for the owners */
+	uint64_t *owners;      /* of locks on bytes that went through it */
+	unsigned owner_count;
 };
+/* lock.c: the thread that tries locks again; what the end of a handle, and of what was opened by it, takes away. */
+int lock_start(void);
+void lock_stop(void);
+void lock_drop(struct handle *handle);
+void lock_release(struct handle *handle, const struct fuse_file_info *fi);
 /* limit.c: counts one more open file of this user. -EMFILE, -ENFILE: there are too many. */
 int limit_take(uid_t uid);
 void limit_give(uid_t uid);
@@ -198,6 +206,12 @@ void io_fallocate(fuse_req_t req, fuse_ino_t number, int mode, off_t offset, off
 void io_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset, struct fuse_file_info *from_fi,
 	     fuse_ino_t to, off_t to_offset, struct fuse_file_info *to_fi, size_t length,
 	     int flags);
+
+void lock_get(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *fi, struct flock *lock);
+void lock_set(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *fi, struct flock *lock,
+	      int sleep);
+void lock_flock(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *fi, int how);
+void lock_flush(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *fi);
 
 void names_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device);
 void names_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
