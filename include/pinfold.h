@@ -257,8 +257,10 @@ void pf_act_as(const struct pf_caller *caller);
 #define PF_O_PATH \
 	0x40u /* only names it, whatever it is, needs no permission on it: for attributes; no reading or writing */
 #define PF_O_TMPFILE \
-	0x80u /* with RDWR: a new file without a name, in the directory that the path leads to; see pf_link_file() */
+	0x80u /* with RDWR: a new file without a name, in the directory that the path leads to; see pf_link_file(). With EXCL: it never gets one */
 #define PF_O_APPEND 0x100u /* with RDWR: every pf_write() is a pf_append() */
+#define PF_O_WRONLY \
+	0x200u /* with RDWR: not to be read, mapped or pinned (-EBADF), and needs no permission for it */
 
 /* Opens a file, or a directory (PF_O_RDONLY, PF_O_PATH). New files get the permissions in `mode` (no umask is applied),
  * the caller's uid, and the caller's gid or, in a setgid directory, the directory's; set-gid is taken away where the
@@ -392,7 +394,8 @@ int pf_removexattr(pf_file *file, const char *name);
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
-/* Makes an empty directory; owner and group as pf_open(), set-gid also from its directory.
+/* Makes an empty directory; owner and group as pf_open(). Set-gid comes from its directory, never from `mode`, as with
+ * mkdir(2).
  * Errors: those of paths, -PF_EFILEEXISTS. */
 int pf_mkdir(pf_pool *pool, const char *path, mode_t mode);
 /* Removes an empty directory.

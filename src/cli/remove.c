@@ -30,6 +30,20 @@ static int make_parents(const struct place *place)
 	return rc;
 }
 
+/* Set-ids, which a new directory does not get. */
+static int set_mode(const struct place *place, uint32_t mode)
+{
+	struct pf_setattr set = {.set = PF_SET_MODE, .mode = mode};
+	pf_file *directory;
+	int rc = pf_open(place->pool, place->path, PF_O_PATH | PF_O_NOFOLLOW, 0, &directory);
+
+	if (rc == 0) {
+		rc = pf_setattr(directory, &set);
+		pf_close(directory);
+	}
+	return rc;
+}
+
 static int mkdir_one(const struct options *o, const struct place *place)
 {
 	uint32_t mode = 0777;
@@ -42,6 +56,8 @@ static int mkdir_one(const struct options *o, const struct place *place)
 	else
 		mode &= ~creation_mask();
 	rc = pf_mkdir(place->pool, place->path, mode);
+	if (rc == 0 && mode & 06000)
+		rc = set_mode(place, mode);
 	if (rc == -PF_EFILEEXISTS && o->parents && place_is_directory(place))
 		return EXIT_FINE;
 	return rc < 0 ? complain_pf(place->path) : EXIT_FINE;

@@ -53,8 +53,10 @@ int handle_drop(struct rt_self *me, struct layout *l, rt_handle *handle)
 
 int handle_no_data(const struct pf_file *file)
 {
-	return file->directory ? err(PF_EISDIR, "inode %u", file->ino)
-			       : err(EBADF, "inode %u was opened with PF_O_PATH", file->ino);
+	if (file->directory)
+		return err(PF_EISDIR, "inode %u", file->ino);
+	return err(EBADF, "inode %u was opened with %s", file->ino,
+		   file->data ? "PF_O_WRONLY" : "PF_O_PATH");
 }
 
 /* Inode lock. */
@@ -95,14 +97,14 @@ static void unlink_file(struct pf_file *file)
 
 #define KNOWN                                                                                \
 	(PF_O_RDWR | PF_O_CREATE | PF_O_EXCL | PF_O_TRUNC | PF_O_DIRECTORY | PF_O_NOFOLLOW | \
-	 PF_O_PATH | PF_O_TMPFILE | PF_O_APPEND)
+	 PF_O_PATH | PF_O_TMPFILE | PF_O_APPEND | PF_O_WRONLY)
 
 static int check_open(pf_pool *pool, const char *path, unsigned flags)
 {
 	bool write = flags & PF_O_RDWR, create = flags & PF_O_CREATE;
 
-	if (flags & ~KNOWN || (flags & PF_O_EXCL && !create) ||
-	    (flags & (PF_O_TRUNC | PF_O_APPEND | PF_O_TMPFILE) && !write) ||
+	if (flags & ~KNOWN || (flags & PF_O_EXCL && !(flags & (PF_O_CREATE | PF_O_TMPFILE))) ||
+	    (flags & (PF_O_TRUNC | PF_O_APPEND | PF_O_TMPFILE | PF_O_WRONLY) && !write) ||
 	    (flags & PF_O_PATH && flags & ~(PF_O_PATH | PF_O_DIRECTORY | PF_O_NOFOLLOW)) ||
 	    (flags & PF_O_DIRECTORY && (create || write)) || (flags & PF_O_TMPFILE && create))
 		return err(PF_EFLAGS, "open %s: %x", path, flags);
@@ -137,7 +139,8 @@ static int check_inode(const struct open *o, uint32_t ino, const struct inode_at
 		return err(PF_ELOOP, "%s", o->path);
 	if (type == S_IFDIR && (write || o->flags & PF_O_CREATE))
 		return err(PF_EISDIR, "%s", o->path);
-	rc = caller_check(o->pool, ino, attr, R_OK | (write ? W_OK : 0));
+	rc = caller_check(o->pool, ino, attr,
+			  (o->flags & PF_O_WRONLY ? 0 : R_OK) | (write ? W_OK : 0));
 	if (rc < 0)
 		return rc;
 	if (write && attr->flags & INODE_APPEND &&
@@ -152,6 +155,7 @@ static void take(const struct open *o, uint32_t ino, uint32_t igen)
 	o->file->ino = ino;
 	o->file->igen = igen;
 	o->file->data = !(o->flags & PF_O_PATH) && fs_is_file(&o->pool->layout.fs, ino);
+	o->file->readable = o->file->data && !(o->flags & PF_O_WRONLY);
 	o->file->directory = !(o->flags & PF_O_PATH) && fs_is_directory(&o->pool->layout.fs, ino);
 	handle_publish(&o->pool->layout, o->file);
 }
@@ -228,7 +232,7 @@ static int open_once(struct open *o, struct path *p)
 		return rc;
 	if (o->flags & PF_O_CREATE && p->slash)
 		return err(PF_EISDIR, "%s", o->path);
-	if (p->ino && o->flags & PF_O_EXCL)
+	if (p->ino && o->flags & PF_O_EXCL && o->flags & PF_O_CREATE)
 		return err(PF_EFILEEXISTS, "%s", o->path);
 	if (o->flags & PF_O_TMPFILE && p->ino)
 		return open_nameless(o, p);

@@ -129,7 +129,7 @@ static int check(const struct hold_request *r)
 {
 	uint64_t size = fs_size(&r->file->pool->layout.fs, r->file->ino);
 
-	if (unlikely(!r->file->data))
+	if (unlikely(!r->file->readable))
 		return handle_no_data(r->file);
 	if (!r->length || r->offset >= size || r->length > align_up(size, PAGE_BYTES) - r->offset)
 		return err(PF_ERANGE, "%lu bytes at %lu of a file of %lu", (unsigned long)r->length,

@@ -69,7 +69,7 @@ ssize_t pf_read(pf_file *file, void *buffer, size_t length, uint64_t offset)
 
 	if (!me)
 		return rt_self_error();
-	if (unlikely(!file->data))
+	if (unlikely(!file->readable))
 		return handle_no_data(file);
 	if (length)
 		attr_accessed(file, me);

@@ -219,7 +219,7 @@ static int make_once(struct op *o)
 
 static int make_directory(struct op o, mode_t mode)
 {
-	o.mode = S_IFDIR | (mode & 07777);
+	o.mode = S_IFDIR | (mode & 01777);
 	return run(&o, make_once);
 }
 

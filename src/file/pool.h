@@ -32,7 +32,8 @@ struct pf_file {
 	struct pf_pool *pool;
 	rt_handle *handle;
 	uint32_t ino, igen;
-	bool data; /* a file whose bytes can be used: no directory, not opened with PF_O_PATH */
+	bool data;     /* a file whose bytes can be used: no directory, not opened with PF_O_PATH */
+	bool readable; /* and not with PF_O_WRONLY */
 	bool directory; /* one that can be read */
 	bool writable, append;
 	bool nameless;            /* opened with PF_O_TMPFILE: it may get its first name */
