@@ -124,10 +124,14 @@ bool mount_ends(void)
 	return atomic_load(&asked_to_end);
 }
 
+/* Nobody answers once the session has been told, so only before. The main thread may be about to wait when it is interrupted: it
+ * is again, until it has heard. */
 void mount_end(void)
 {
-	point_sync(mount_self.options.directory);
-	fuse_session_exit(mount_self.session);
+	if (!fuse_session_exited(mount_self.session)) {
+		point_sync(mount_self.options.directory);
+		fuse_session_exit(mount_self.session);
+	}
 	pthread_kill(main_thread, SIGUSR1);
 }
 
@@ -284,6 +288,9 @@ static int run_session(void)
 		rc = serve();
 	}
 	lock_stop();
+	fuse_session_unmount(
+		mount_self
+			.session); /* first: if the watching thread waits for the kernel, that ends here */
 	watch_stop();
 	return rc;
 }
@@ -304,7 +311,6 @@ static int mount_session(struct fuse_args *args)
 		return -EIO;
 	}
 	rc = run_session();
-	fuse_session_unmount(mount_self.session);
 	fuse_session_destroy(mount_self.session);
 	return rc;
 }

@@ -125,7 +125,7 @@ static int check_directory(const struct mount_options *o)
 	return 1;
 }
 
-/* An ordinary user mounts with the help of fusermount3, which may open the device. */
+/* An ordinary user mounts with the help of fusermount3, which opens the device as that user. */
 static int check_device(void)
 {
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
@@ -134,13 +134,40 @@ static int check_device(void)
 		close(fd);
 		return 0;
 	}
-	if (errno == EACCES || errno == EPERM)
-		return geteuid() ? 0 : complain("/dev/fuse", errno);
 	if (errno == ENOENT)
 		mount_say(
 			"there is no /dev/fuse: 'modprobe fuse' makes it; a container must be given it ('--device /dev/fuse')");
+	else if (errno == EACCES || errno == EPERM)
+		mount_say(
+			"/dev/fuse: %s; 'chmod 666 /dev/fuse' lets everybody mount, and a container must be given it",
+			strerror(errno));
 	else
-		mount_say("/dev/fuse: %s: this kernel or container has no FUSE", strerror(errno));
+		mount_say("/dev/fuse: %s: this kernel has no FUSE", strerror(errno));
+	return 1;
+}
+
+/* In $PATH, as execlp() looks for it. */
+static bool has_fusermount(void)
+{
+	const char *path = getenv("PATH");
+	char *copy = strdup(path ? path : "/bin:/usr/bin"), *rest = copy, *part;
+	char file[PATH_MAX];
+	bool found = false;
+
+	while (!found && (part = strsep(&rest, ":"))) {
+		snprintf(file, sizeof file, "%s/fusermount3", part);
+		found = access(file, X_OK) == 0;
+	}
+	free(copy);
+	return found;
+}
+
+static int check_helper(void)
+{
+	if (!geteuid() || has_fusermount())
+		return 0;
+	mount_say(
+		"fusermount3 is missing, without which only root mounts: install the package fuse3");
 	return 1;
 }
 
@@ -159,7 +186,7 @@ int point_prepare(struct mount_options *o)
 	if (stat(directory, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED) &&
 	    clear_away(directory))
 		return 1;
-	return check_directory(o) || check_device();
+	return check_directory(o) || check_device() || check_helper();
 }
 
 void point_sync(const char *directory)
