@@ -44,13 +44,11 @@ until mountpoint -q "$m"; do
 done
 python3 - "$m/d/a" "$server" <<'END'
 import mmap, os, signal, sys
-with open(sys.argv[1], "r+") as f:
-    memory = mmap.mmap(f.fileno(), 5)
-    memory[:] = b"HELLO"
-    os.kill(int(sys.argv[2]), signal.SIGTERM)
-    with open(f"/proc/{sys.argv[2]}/stat") as status:
-        while status and " Z " not in status.read():
-            status.seek(0)
+memory = mmap.mmap(os.open(sys.argv[1], os.O_RDWR), 5)
+memory[:] = b"HELLO"
+os.kill(int(sys.argv[2]), signal.SIGTERM)
+while " Z " not in open(f"/proc/{sys.argv[2]}/stat").read():
+    pass
 END
 ends "$server" 0
 ! mountpoint -q "$m" || fail "still mounted"

@@ -61,10 +61,10 @@ static unsigned flags_of(int flags, const struct pf_stat *stat)
 /* As the caller, whose set-uid bits and the like a truncation takes away. */
 static int truncate_opened(struct node *node, pf_file *file)
 {
-	bool clean = watch_before(node);
+	struct watch_change change = watch_before_bytes(node);
 	int rc = pf_truncate(file, 0, PF_DETACH, 0);
 
-	watch_after(node, clean);
+	watch_after_bytes(node, change);
 	return rc;
 }
 
@@ -88,7 +88,10 @@ static int open_node(struct caller *who, struct node *node, int flags, pf_file *
 	return rc;
 }
 
-/* A handle, counted; the file is closed if there is none. */
+/*
+ * A handle, counted; the file is closed if there is none. What is appended goes past the kernel's pages, which it would come
+ * through in pieces, one for each page, and others could append between them.
+ */
 static int make_handle(struct node *node, pf_file *file, uid_t uid, struct fuse_file_info *fi)
 {
 	struct handle *handle;
@@ -103,6 +106,7 @@ static int make_handle(struct node *node, pf_file *file, uid_t uid, struct fuse_
 		return rc < 0 ? rc : -ENOMEM;
 	}
 	fi->fh = (uintptr_t)handle;
+	fi->direct_io = fi->flags & O_APPEND && (fi->flags & O_ACCMODE) != O_RDONLY;
 	fi->keep_cache = pf_stat(file, &stat) == 0 && watch_open(node, &stat);
 	return 0;
 }

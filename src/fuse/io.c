@@ -110,11 +110,11 @@ static void check_appended(struct node *node, uint64_t offset, size_t size)
 static ssize_t write_bytes(struct handle *handle, const char *bytes, size_t size, off_t offset,
 			   bool append)
 {
-	bool clean = watch_before(handle->node);
+	struct watch_change change = watch_before_bytes(handle->node);
 	ssize_t n = append ? pf_append(handle->file, bytes, size)
 			   : pf_write(handle->file, bytes, size, (uint64_t)offset);
 
-	watch_after(handle->node, clean);
+	watch_after_bytes(handle->node, change);
 	if (append && n > 0)
 		check_appended(handle->node, (uint64_t)offset, (size_t)n);
 	return n;
@@ -180,7 +180,7 @@ void io_fallocate(fuse_req_t req, fuse_ino_t number, int mode, off_t offset, off
 		  struct fuse_file_info *fi)
 {
 	struct handle *handle = handle_of(fi);
-	bool clean = watch_before(handle->node);
+	struct watch_change change = watch_before_bytes(handle->node);
 	struct caller who;
 	int rc;
 
@@ -188,7 +188,7 @@ void io_fallocate(fuse_req_t req, fuse_ino_t number, int mode, off_t offset, off
 	caller_begin(&who, req);
 	rc = allocate(handle->file, mode, (uint64_t)offset, (uint64_t)length);
 	caller_end(&who);
-	watch_after(handle->node, clean);
+	watch_after_bytes(handle->node, change);
 	answer_error(req, rc);
 }
 
@@ -271,7 +271,7 @@ void io_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset, struct fuse_fil
 	     fuse_ino_t to, off_t to_offset, struct fuse_file_info *to_fi, size_t length, int flags)
 {
 	struct handle *source = handle_of(from_fi), *target = handle_of(to_fi);
-	bool clean = watch_before(target->node);
+	struct watch_change change = watch_before_bytes(target->node);
 	struct caller who;
 	ssize_t n;
 
@@ -281,7 +281,7 @@ void io_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset, struct fuse_fil
 	caller_begin(&who, req);
 	n = copy(source->file, (uint64_t)from_offset, target->file, (uint64_t)to_offset, length);
 	caller_end(&who);
-	watch_after(target->node, clean);
+	watch_after_bytes(target->node, change);
 	if (n < 0)
 		answer_error(req, n);
 	else

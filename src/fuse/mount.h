@@ -112,6 +112,13 @@ void watch_told(struct node *node, const struct pf_stat *stat);
 /* Around a change that the mount makes itself, of which the kernel knows: true if nobody else had changed the file before. */
 bool watch_before(struct node *node);
 void watch_after(struct node *node, bool clean);
+/* The same around a change of bytes, which may take set-uid and set-gid away: then the kernel is told to ask for the mode again,
+ * before it gets the answer. */
+struct watch_change {
+	bool clean, special;
+};
+struct watch_change watch_before_bytes(struct node *node);
+void watch_after_bytes(struct node *node, struct watch_change change);
 /* A file is opened, which is `stat`: true if the pages that the kernel has of it may stay. */
 bool watch_open(struct node *node, const struct pf_stat *stat);
 /* The kernel's idea of this file is wrong: tell it soon, from the watching thread. */

@@ -5,6 +5,7 @@
  * btime       statx() of what stat() does not have is a request of its own, answered here.
  * set-uid     FUSE_HANDLE_KILLPRIV_V2 says that the file system itself takes set-uid and set-gid away when a file is written, as the
  *             library does; without it the kernel asks for an extended attribute before each write.
+ * O_APPEND    FUSE_DIRECT_IO_ALLOW_MMAP lets a file be mapped though it is opened so that writes go past the kernel's pages (data.c).
  *
  * The structures are those of linux/fuse.h; what Debian 12's does not have is written down here.
  */
@@ -17,7 +18,10 @@
 
 #include "fuse/mount.h"
 
-enum { OPCODE_STATX = 52 };
+enum {
+	OPCODE_STATX = 52,
+	FLAGS2_DIRECT_IO_ALLOW_MMAP = 1 << 4 /* FUSE_DIRECT_IO_ALLOW_MMAP >> 32 */
+};
 
 struct sx_time {
 	int64_t sec;
@@ -97,7 +101,21 @@ static void answer_statx(int fd, const struct fuse_in_header *in)
 
 /* ---- between libfuse and the device ---------------------------------------------------------------- */
 
-static uint64_t init_unique; /* of the request that begins it all, until it is answered */
+/* The request that begins it all, until it is answered, and which of the above the kernel offers in it. */
+static uint64_t init_unique;
+static uint32_t init_flags, init_flags2;
+
+static void keep_offer(const struct fuse_in_header *in, size_t length)
+{
+	const struct fuse_init_in *init = (const void *)(in + 1);
+
+	init_unique = in->unique;
+	if (length >= sizeof *in + offsetof(struct fuse_init_in, flags2))
+		init_flags = init->flags & (FUSE_HANDLE_KILLPRIV_V2 | FUSE_INIT_EXT);
+	if (init_flags & FUSE_INIT_EXT &&
+	    length >= sizeof *in + offsetof(struct fuse_init_in, unused))
+		init_flags2 = init->flags2 & FLAGS2_DIRECT_IO_ALLOW_MMAP;
+}
 
 /* One that libfuse knows what to do with. False: it was answered here. */
 static bool adapt(int fd, void *request, size_t length)
@@ -106,14 +124,9 @@ static bool adapt(int fd, void *request, size_t length)
 	char *name = (char *)request + sizeof *in + sizeof(struct fuse_create_in);
 
 	switch (in->opcode) {
-	case FUSE_INIT: {
-		const struct fuse_init_in *init = (void *)(in + 1);
-
-		if (length >= sizeof *in + offsetof(struct fuse_init_in, flags2) &&
-		    init->flags & FUSE_HANDLE_KILLPRIV_V2)
-			init_unique = in->unique;
+	case FUSE_INIT:
+		keep_offer(in, length);
 		return true;
-	}
 	case FUSE_TMPFILE:
 		if (length < sizeof *in + sizeof(struct fuse_create_in) + 2)
 			return true;
@@ -155,7 +168,8 @@ static ssize_t raw_writev(int fd, struct iovec *iov, int count, void *arg)
 	if (init_unique && out->unique == init_unique && !out->error && count > 1) {
 		struct fuse_init_out *init = iov[1].iov_base;
 
-		init->flags |= FUSE_HANDLE_KILLPRIV_V2;
+		init->flags |= init_flags;
+		init->flags2 |= init_flags2;
 		init_unique = 0;
 	}
 	return writev(fd, iov, count);

@@ -47,19 +47,42 @@ void watch_told(struct node *node, const struct pf_stat *stat)
 	pthread_mutex_unlock(&node->mutex);
 }
 
+static bool is_told(struct node *node, const struct pf_stat *stat)
+{
+	struct stamp now = stamp_of(stat);
+	bool told;
+
+	pthread_mutex_lock(&node->mutex);
+	told = same(&now, &node->told);
+	pthread_mutex_unlock(&node->mutex);
+	return told;
+}
+
 bool watch_before(struct node *node)
 {
 	struct pf_stat stat;
-	struct stamp now;
-	bool clean;
 
-	if (pf_stat(node->file, &stat) < 0)
-		return false;
-	now = stamp_of(&stat);
-	pthread_mutex_lock(&node->mutex);
-	clean = same(&now, &node->told);
-	pthread_mutex_unlock(&node->mutex);
-	return clean;
+	return pf_stat(node->file, &stat) == 0 && is_told(node, &stat);
+}
+
+struct watch_change watch_before_bytes(struct node *node)
+{
+	struct watch_change change = {false, false};
+	struct pf_stat stat;
+
+	if (pf_stat(node->file, &stat) == 0) {
+		change.clean = is_told(node, &stat);
+		change.special = stat.mode & (S_ISUID | S_ISGID);
+	}
+	return change;
+}
+
+/* Attributes alone: for pages it would wait until the kernel has the answer. */
+void watch_after_bytes(struct node *node, struct watch_change change)
+{
+	watch_after(node, change.clean);
+	if (change.special)
+		fuse_lowlevel_notify_inval_inode(mount_self.session, node->inode, -1, 0);
 }
 
 void watch_after(struct node *node, bool clean)
