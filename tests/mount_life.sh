@@ -47,7 +47,10 @@ import mmap, os, signal, sys
 memory = mmap.mmap(os.open(sys.argv[1], os.O_RDWR), 5)
 memory[:] = b"HELLO"
 os.kill(int(sys.argv[2]), signal.SIGTERM)
-while " Z " not in open(f"/proc/{sys.argv[2]}/stat").read():
+try:
+    while " Z " not in open(f"/proc/{sys.argv[2]}/stat").read():
+        pass
+except OSError:
     pass
 END
 ends "$server" 0

@@ -130,6 +130,7 @@ void mount_end(void)
 {
 	if (!fuse_session_exited(mount_self.session)) {
 		point_sync(mount_self.options.directory);
+		raw_drain(mount_self.session);
 		fuse_session_exit(mount_self.session);
 	}
 	pthread_kill(main_thread, SIGUSR1);

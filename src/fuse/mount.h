@@ -252,5 +252,7 @@ void attr_ioctl(fuse_req_t req, fuse_ino_t number, unsigned command, void *argum
 
 /* raw.c: what the kernel's protocol has and libfuse does not know yet. */
 int raw_install(struct fuse_session *session);
+/* Waits until all requests that there are have been answered, for some seconds at most. */
+void raw_drain(struct fuse_session *session);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +44,14 @@ static char *resolve(const char *path)
 }
 
 /* ---- dead mounts ----------------------------------------------------------------------------------- */
+
+/* The kernel may still know attributes, but nobody answers for the file system as a whole. */
+static bool is_dead(const char *directory)
+{
+	struct statvfs st;
+
+	return statvfs(directory, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+}
 
 /* What is mounted there last is a pool. */
 static bool is_ours(const char *directory)
@@ -173,7 +182,6 @@ static int check_helper(void)
 
 int point_prepare(struct mount_options *o)
 {
-	struct stat st;
 	char *pool = realpath(o->pool, NULL), *directory;
 
 	if (!pool)
@@ -183,8 +191,7 @@ int point_prepare(struct mount_options *o)
 	if (!directory)
 		return complain(o->directory, errno);
 	o->directory = directory;
-	if (stat(directory, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED) &&
-	    clear_away(directory))
+	if (is_dead(directory) && clear_away(directory))
 		return 1;
 	return check_directory(o) || check_device() || check_helper();
 }

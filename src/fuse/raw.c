@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <linux/fuse.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -20,6 +21,7 @@
 
 enum {
 	OPCODE_STATX = 52,
+	DRAIN_MS = 5000, /* how long the end of a mount waits at most for what is under way */
 	FLAGS2_DIRECT_IO_ALLOW_MMAP = 1 << 4 /* FUSE_DIRECT_IO_ALLOW_MMAP >> 32 */
 };
 
@@ -141,6 +143,32 @@ static bool adapt(int fd, void *request, size_t length)
 	}
 }
 
+/* Requests that were read and not answered yet, but for locks that wait. A thread that comes for the next one has answered its last. */
+static atomic_uint in_hand;
+static _Thread_local bool has_one;
+
+static void count_one(bool has)
+{
+	if (has != has_one)
+		atomic_fetch_add(&in_hand, has ? 1u : -1u);
+	has_one = has;
+}
+
+/* What a sync has queued may still be on its way, as the kernel does not wait for it: so until nothing is there to be read and
+ * nothing in hand, at two looks, since a request is in neither place for a moment. */
+void raw_drain(struct fuse_session *session)
+{
+	struct pollfd device = {.fd = fuse_session_fd(session), .events = POLLIN};
+	unsigned idle = 0;
+
+	for (unsigned ms = 0; ms < DRAIN_MS && idle < 2; ms++) {
+		bool busy = atomic_load(&in_hand) || poll(&device, 1, 0) != 0;
+
+		idle = busy ? 0 : idle + 1;
+		usleep(1000);
+	}
+}
+
 static ssize_t raw_read(int fd, void *buffer, size_t size, void *arg)
 {
 	ssize_t n;
@@ -149,9 +177,11 @@ static ssize_t raw_read(int fd, void *buffer, size_t size, void *arg)
 
 	(void)arg;
 	do {
+		count_one(false);
 		n = read(fd, buffer, size);
 		if (n < (ssize_t)sizeof(struct fuse_in_header))
 			return n;
+		count_one(true);
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE,
 				       &old); /* libfuse cancels whoever waits here */
 		give = adapt(fd, buffer, (size_t)n);
