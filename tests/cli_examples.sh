@@ -87,6 +87,13 @@ says '^reaped [0-9]+ killed process'
 example recover
 example fsck
 says '^clean$'
+if [ -x "$PF_BUILD_DIR/pinfold-fuse" ] && (: <>/dev/fuse) 2>/dev/null; then
+	example mount
+	says '^model.bin$'
+else
+	echo "skip: no mount here, so not its example"
+	tried="$tried mount"
+fi
 example bench
 says '^attach_16g '
 

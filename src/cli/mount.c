@@ -49,4 +49,4 @@ const struct command cmd_mount = {
 	"  threads=N                 requests at a time (8)\n"
 	"  max_open=N, max_open_user=N   files and directories open at a time, in all and of one user (262144, 65536)\n"
 	"Permissions are always checked (default_permissions). See also mount.pinfold, for a line in fstab.\n"
-	"Example: pinfold mount /dev/shm/pool /mnt/pool -o allow_other"};
+	"Example: mkdir -p /dev/shm/mnt && pinfold mount /dev/shm/pool /dev/shm/mnt && ls /dev/shm/mnt && fusermount3 -u /dev/shm/mnt"};
