@@ -63,6 +63,13 @@ everything()
 	as eve 'ln g hard; ln -s g soft && cat soft; setfattr -n user.a -v b mine 2>/dev/null || echo refused'
 	as ann 'test -r g && echo r; test -w run || echo not; test -x home && echo x'
 	as bob 'test -w mine && test -w team && echo yes; test -r home/s || echo no'
+	# capabilities go with a write, a truncation, a change of owner
+	if command -v setcap >/dev/null; then
+		for change in 'echo more >>able' ': >able' 'truncate -s 5 able' 'chown 61002 able'; do
+			as root 'cp /bin/true able && setcap cap_net_raw+ep able && getcap able'
+			as root "$change; getcap able"
+		done
+	fi
 	# to a directory that others know the way to already
 	as ann 'chmod 711 home && mkdir home/in && echo deep >home/in/f'
 	as bob 'cat home/in/f'

@@ -104,7 +104,8 @@ void attr_setattr(fuse_req_t req, fuse_ino_t number, struct stat *attr, int whic
 		  struct fuse_file_info *fi)
 {
 	struct node *node = node_of(number);
-	bool clean = watch_before(node);
+	bool bytes = which & (FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID);
+	bool clean = bytes ? watch_before_bytes(node).clean : watch_before(node);
 	struct caller who;
 	int rc;
 
@@ -182,6 +183,7 @@ void attr_setxattr(fuse_req_t req, fuse_ino_t number, const char *name, const ch
 	while (caller_again(&who, rc));
 	caller_end(&who);
 	watch_after(node, clean);
+	atomic_store_explicit(&node->plain, false, memory_order_relaxed);
 	answer_error(req, rc);
 }
 

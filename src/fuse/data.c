@@ -59,11 +59,13 @@ static unsigned flags_of(int flags, const struct pf_stat *stat)
 }
 
 /* As the caller, whose set-uid bits and the like a truncation takes away. */
-static int truncate_opened(struct node *node, pf_file *file)
+static int truncate_opened(struct caller *who, struct node *node, pf_file *file)
 {
 	struct watch_change change = watch_before_bytes(node);
-	int rc = pf_truncate(file, 0, PF_DETACH, 0);
+	int rc;
 
+	caller_as_self(who);
+	rc = pf_truncate(file, 0, PF_DETACH, 0);
 	watch_after_bytes(node, change);
 	return rc;
 }
@@ -81,7 +83,7 @@ static int open_node(struct caller *who, struct node *node, int flags, pf_file *
 	rc = pf_reopen(node->file, flags_of(flags, &stat), file);
 	caller_as_self(who);
 	if (rc == 0 && flags & O_TRUNC) {
-		rc = truncate_opened(node, *file);
+		rc = truncate_opened(who, node, *file);
 		if (rc < 0)
 			node_close(*file);
 	}

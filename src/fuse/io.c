@@ -108,9 +108,8 @@ static void check_appended(struct node *node, uint64_t offset, size_t size)
 }
 
 static ssize_t write_bytes(struct handle *handle, const char *bytes, size_t size, off_t offset,
-			   bool append)
+			   bool append, struct watch_change change)
 {
-	struct watch_change change = watch_before_bytes(handle->node);
 	ssize_t n = append ? pf_append(handle->file, bytes, size)
 			   : pf_write(handle->file, bytes, size, (uint64_t)offset);
 
@@ -124,15 +123,16 @@ void io_write(fuse_req_t req, fuse_ino_t number, const char *bytes, size_t size,
 	      struct fuse_file_info *fi)
 {
 	struct handle *handle = handle_of(fi);
+	struct watch_change change = watch_before_bytes(handle->node);
 	struct caller who;
 	ssize_t n;
 
 	(void)number;
 	if (fi->writepage) { /* mapped pages: nobody in particular */
-		n = write_bytes(handle, bytes, size, offset, false);
+		n = write_bytes(handle, bytes, size, offset, false, change);
 	} else {
 		caller_begin(&who, req);
-		n = write_bytes(handle, bytes, size, offset, fi->flags & O_APPEND);
+		n = write_bytes(handle, bytes, size, offset, fi->flags & O_APPEND, change);
 		caller_end(&who);
 	}
 	if (n < 0)

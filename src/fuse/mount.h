@@ -80,6 +80,8 @@ struct node {
 	uint64_t parent;    /* N, the directory where the kernel found it last, 0: none known */
 	char *name;         /* N, its name there */
 	atomic_bool locked; /* there was a lock on its bytes, through this mount */
+	atomic_bool
+		plain; /* it was seen to have no capabilities (security.capability), and was not given any since */
 };
 /* T: the table's lock of that bucket. N: the node's mutex. */
 
@@ -113,7 +115,7 @@ void watch_told(struct node *node, const struct pf_stat *stat);
 bool watch_before(struct node *node);
 void watch_after(struct node *node, bool clean);
 /* The same around a change of bytes, which may take set-uid and set-gid away: then the kernel is told to ask for the mode again,
- * before it gets the answer. */
+ * before it gets the answer. Capabilities go before; the library may act as the server after it. */
 struct watch_change {
 	bool clean, special;
 };

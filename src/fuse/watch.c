@@ -65,11 +65,24 @@ bool watch_before(struct node *node)
 	return pf_stat(node->file, &stat) == 0 && is_told(node, &stat);
 }
 
+/* Bytes that somebody writes lose the capabilities that the file gave to who executes it. */
+static void take_capabilities(struct node *node)
+{
+	static const char name[] = "security.capability";
+
+	if (atomic_load_explicit(&node->plain, memory_order_relaxed))
+		return;
+	caller_as_server();
+	if (pf_getxattr(node->file, name, NULL, 0) < 0 || pf_removexattr(node->file, name) == 0)
+		atomic_store_explicit(&node->plain, true, memory_order_relaxed);
+}
+
 struct watch_change watch_before_bytes(struct node *node)
 {
 	struct watch_change change = {false, false};
 	struct pf_stat stat;
 
+	take_capabilities(node);
 	if (pf_stat(node->file, &stat) == 0) {
 		change.clean = is_told(node, &stat);
 		change.special = stat.mode & (S_ISUID | S_ISGID);
@@ -151,6 +164,7 @@ static void look_at(struct node *node)
 	pthread_mutex_lock(&node->mutex);
 	changed = node->told.ctime_ns && !same(&now, &node->told);
 	if (changed) {
+		atomic_store_explicit(&node->plain, false, memory_order_relaxed);
 		node->told = now;
 		node->pages_settled = false;
 		parent = node->parent;
