@@ -46,7 +46,7 @@ void posix_host_at(const char *dir)
 	if (root >= 0)
 		close(root);
 	root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	must(root >= 0);
+	must(root >= 0 && fchdir(root) == 0);
 }
 
 static void enter(const char *dir)
