@@ -57,7 +57,8 @@ static int serve(void *arg)
 	const struct what *what = arg;
 	char options[256];
 
-	snprintf(options, sizeof options, "%s%s%s", getuid() == 0 ? "allow_other,auto_unmount" : "auto_unmount",
+	snprintf(options, sizeof options, "%s%s%s",
+		 getuid() == 0 ? "allow_other,auto_unmount" : "auto_unmount",
 		 *what->options ? "," : "", what->options);
 	execl(build_file("pinfold"), "pinfold", "mount", "-f", "-o", options, what->pool, point,
 	      NULL);
@@ -72,7 +73,8 @@ static void wait_until_mounted(void)
 
 	p.fd = open("/proc/self/mounts", O_RDONLY | O_CLOEXEC);
 	must(p.fd >= 0);
-	for (unsigned waited = 0; statfs(point, &fs) < 0 || fs.f_type != FUSE_MAGIC; waited += 100) {
+	for (unsigned waited = 0; statfs(point, &fs) < 0 || fs.f_type != FUSE_MAGIC;
+	     waited += 100) {
 		must(waited < TEST_PATIENCE && kill(server, 0) == 0);
 		poll(&p, 1, 100);
 	}

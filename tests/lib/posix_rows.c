@@ -320,7 +320,7 @@ const struct posix_row posix_rows[] = {
 
 struct posix_known posix_knowns[] = {
 	KNOWN_IN(
-		"library", "chown f -1 -1", "lstat f", "ok", "ok",
+		"*", "chown f -1 -1", "lstat f", "ok", "ok",
 		"chown(2) of nobody to nobody takes set-ids away; nothing of it comes to the library, or a mount"),
 	KNOWN("library", "access %4095*", "*", "*",
 	      "pf_access() takes paths from the root: longer ones"),
@@ -339,7 +339,11 @@ struct posix_known posix_knowns[] = {
 	KNOWN("mount", "moved f atime", "ok", "ok",
 	      "what the kernel reads in pages that it has, or pins, is no read for the library"),
 	KNOWN("*", "setx *trusted.", "*", "*", "no trusted.* attributes"),
-	KNOWN("library", "link *", "EPERM", "ok",
-	      "fs.protected_hardlinks is the kernel's policy, and off elsewhere"),
+	{.fs = "library",
+	 .step = "link *",
+	 .host = "EPERM",
+	 .ours = "ok",
+	 .maybe = true,
+	 .why = "fs.protected_hardlinks is the kernel's policy, and off elsewhere"},
 	{.fs = NULL},
 };

@@ -1,0 +1,20 @@
+/*
+ * Random calls on one file by up to 8 descriptors, against its bytes and size in memory. Each read, map and copy is compared. A run
+ * depends on its seed alone: PF_TEST_SEED does it again. When something differs, the last calls are printed.
+ */
+#ifndef TEST_FSX_H
+#define TEST_FSX_H
+
+#include <stdint.h>
+
+#include "pinfold.h"
+
+/* A file at `path`, through system calls, for so many calls. */
+void fsx_host(const char *what, const char *path, uint64_t seed, unsigned long calls);
+/* A file of a pool, through the library; direct maps for mmap. */
+void fsx_pool(const char *what, pf_pool *pool, const char *path, uint64_t seed,
+	      unsigned long calls);
+/* Both, and on a mount if there can be one, for this share of test_seconds(). For main() to return. */
+int fsx_all(double share);
+
+#endif
