@@ -132,14 +132,39 @@ PINFOLD=$PINFOLD unshare -m sh -eu -c '
 says '^fuse.pinfold  *ro,.*allow_other'
 says '^HELLO$'
 
-# no /dev/fuse
-mkdir "$dir/dev"
+# an ordinary user, with a device that everybody may open; and where there is none
+mkdir "$dir/dev" "$dir/u" "$dir/u/m"
+cat >"$dir/ordinary" <<'END'
+set -eu
+export PINFOLD_RUNTIME_DIR="$1/u"
+cd "$1/u"
+"$PINFOLD" mkfs p --size 16M
+"$PINFOLD" mount p m
+findmnt -n -o OPTIONS "$1/u/m"
+echo mine >m/a
+ls -ln m/a
+! "$PINFOLD" mount p /usr || exit 1
+fusermount3 -u m
+"$PINFOLD" cat p:/a
+END
+chown -R 65534:65534 "$dir/u"
+unshare -m sh -c 'mount -t tmpfs none "$1/dev" && mknod "$1/dev/null" c 1 3 && : >"$1/dev/null"' sh "$dir" 2>/dev/null || {
+	echo "skip: an ordinary user's mount wants a /dev of its own"
+	exit 0
+}
+code=0
 unshare -m sh -eu -c '
 	mount -t tmpfs none "$1/dev"
 	mkdir "$1/dev/shm"
-	: >"$1/dev/null"
-	mount --bind /dev/null "$1/dev/null"
+	mknod -m 666 "$1/dev/null" c 1 3
+	mknod -m 666 "$1/dev/fuse" c 10 229
 	mount --bind /dev/shm "$1/dev/shm"
 	mount --rbind "$1/dev" /dev
-	"$PINFOLD" mount "$1/p" "$1/m"' sh "$dir" >"$dir/out" 2>"$dir/err" && fail "mounted without /dev/fuse"
+	setpriv --reuid 65534 --regid 65534 --clear-groups sh "$1/ordinary" "$1"
+	rm /dev/fuse
+	"$PINFOLD" mount "$1/p" "$1/m" || exit 55' sh "$dir" >"$dir/out" 2>"$dir/err" || code=$?
+[ $code = 55 ] || fail "as an ordinary user: $code"
+says 'user_id=65534'
+says '^-rw-r--r-- 1 65534 65534 5 '
+says '^mine$'
 complains 'there is no /dev/fuse'
