@@ -176,12 +176,14 @@ static void set(fuse_req_t req, struct handle *handle, const struct pf_lock *loc
 {
 	int rc = pf_lock(handle->file, lock, 0);
 
-	if (rc == -PF_ELOCKED && wait)
-		rc = wait_for(req, handle, lock) ?: 1;
+	if (rc == -PF_ELOCKED && wait) {
+		rc = wait_for(req, handle, lock);
+		if (rc == 0)
+			return; /* answered later */
+	}
+	answer_error(req, rc);
 	if (lock->type == PF_LOCK_NONE)
 		poke();
-	if (rc <= 0)
-		answer_error(req, rc);
 }
 
 static struct pf_lock lock_of(const struct fuse_file_info *fi, const struct flock *from)
