@@ -248,7 +248,9 @@ static int do_moved(const struct posix_fs *fs, struct posix_call *c)
 	struct stat *before = &mark_of(c->w[1])->st, st;
 	int error = fs->stat(c->w[1], &st);
 
-	if (error == 0)
+	if (error == 0 && st.st_ino != before->st_ino)
+		sprintf(c->out, "is another");
+	else if (error == 0)
 		sprintf(c->out, "%s%s%s",
 			c->n > 2 && !same(st.st_atim, before->st_atim) ? "atime " : "",
 			same(st.st_mtim, before->st_mtim) ? "" : "mtime ",

@@ -46,7 +46,8 @@ void posix_host_at(const char *dir)
 	if (root >= 0)
 		close(root);
 	root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	must(root >= 0 && fchdir(root) == 0);
+	if (root < 0 || fchdir(root) < 0)
+		test_fail(__FILE__, __LINE__, "%s: %s", dir, root < 0 ? "open" : "chdir");
 }
 
 static void enter(const char *dir)
@@ -493,6 +494,11 @@ static int do_run(struct posix_call *c)
 	close(out[0]);
 	close(in[0]);
 	close(in[1]);
+	/* It has what is open here, until it is gone. */
+	if (error) {
+		test_wait(running, TEST_PATIENCE);
+		running = 0;
+	}
 	return -error;
 }
 

@@ -366,7 +366,8 @@ static struct timespec time_of(uint64_t ns)
 
 static void to_stat(const struct pf_stat *from, struct stat *st)
 {
-	*st = (struct stat){.st_mode = from->mode,
+	*st = (struct stat){.st_ino = from->inode,
+			    .st_mode = from->mode,
 			    .st_nlink = from->nlink,
 			    .st_uid = from->uid,
 			    .st_gid = from->gid,
