@@ -13,8 +13,8 @@ set -eu
 build="gcc libc6-dev make meson ninja-build pkg-config python3
 	libpmem2-dev libisal-dev libxxhash-dev liburing-dev libjansson-dev
 	libfuse3-dev fuse3"
-# Models; page tables under other people's MMUs; unit tests for other CPUs.
-test="spin qemu-system-x86 qemu-system-arm qemu-system-misc
+# Models; programs on a mount (not fio, which brings much with it); page tables under other people's MMUs; unit tests for other CPUs.
+test="spin git rsync qemu-system-x86 qemu-system-arm qemu-system-misc
 	qemu-user gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu libc6-dev-arm64-cross libc6-dev-riscv64-cross"
 style="clang-format-14"
 
