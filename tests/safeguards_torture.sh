@@ -48,7 +48,7 @@ cd "$PF_SOURCE_DIR"
 build=$(mktemp -d "$PF_BUILD_DIR/safeguards.XXXXXX")
 trap 'rm -rf "$build"' EXIT
 trap 'exit 1' HUP INT TERM
-export PF_BUILD_DIR="$build" PF_TEST_SECONDS=10
+export PF_BUILD_DIR="$build" PF_TEST_SECONDS=30
 
 # Builds one test without the safeguard ("": with all of them).
 build_test()
