@@ -58,7 +58,8 @@ static int read_names(pf_file *dir, struct list *l)
 	}
 	if (rc < 0)
 		return complain_pf("reading the directory");
-	qsort(l->at, l->count, sizeof *l->at, by_name);
+	if (l->count)
+		qsort(l->at, l->count, sizeof *l->at, by_name);
 	return EXIT_FINE;
 }
 

@@ -14,6 +14,29 @@ enum {
 
 /* ---- handles --------------------------------------------------------------------------------------- */
 
+static struct handle *opened;
+static pthread_mutex_t opened_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void link_handle(struct handle *handle)
+{
+	pthread_mutex_lock(&opened_mutex);
+	handle->next = opened;
+	handle->link = &opened;
+	if (opened)
+		opened->link = &handle->next;
+	opened = handle;
+	pthread_mutex_unlock(&opened_mutex);
+}
+
+static void unlink_handle(struct handle *handle)
+{
+	pthread_mutex_lock(&opened_mutex);
+	*handle->link = handle->next;
+	if (handle->next)
+		handle->next->link = handle->link;
+	pthread_mutex_unlock(&opened_mutex);
+}
+
 struct handle *handle_new(pf_file *file, struct node *node, uid_t uid)
 {
 	struct handle *handle = calloc(1, sizeof *handle);
@@ -22,16 +45,24 @@ struct handle *handle_new(pf_file *file, struct node *node, uid_t uid)
 		return NULL;
 	*handle = (struct handle){.file = file, .node = node, .uid = uid};
 	pthread_mutex_init(&handle->mutex, NULL);
+	link_handle(handle);
 	return handle;
 }
 
 void handle_drop(struct handle *handle)
 {
+	unlink_handle(handle);
 	lock_drop(handle);
 	node_close(handle->file);
 	limit_give(handle->uid);
 	pthread_mutex_destroy(&handle->mutex);
 	free(handle);
+}
+
+void handle_drop_all(void)
+{
+	while (opened)
+		handle_drop(opened);
 }
 
 /* ---- open ------------------------------------------------------------------------------------------ */

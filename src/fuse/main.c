@@ -341,26 +341,31 @@ static int mount_pool(struct fuse_args *args)
 		mount_say("%s", pf_strerror(rc));
 	else
 		rc = mount_session(args);
+	handle_drop_all();
 	node_table_drop();
 	pf_pool_close(mount_self.pool);
 	return rc;
 }
 
-int main(int argc, char **argv)
+/* The exit code. */
+static int run(struct fuse_args *args, int argc, char **argv)
 {
-	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-	int rc;
+	int rc = options_parse(&mount_self.options, args, argc, argv);
 
-	if (fuse_opt_add_arg(&args, "pinfold") < 0)
-		return 1;
-	rc = options_parse(&mount_self.options, &args, argc, argv);
 	if (rc == 0)
 		rc = point_prepare(&mount_self.options);
 	if (rc)
 		return rc;
 	if (!mount_self.options.foreground)
 		go_background();
-	rc = mount_pool(&args);
+	return mount_pool(args) ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	int rc = fuse_opt_add_arg(&args, "pinfold") < 0 ? 1 : run(&args, argc, argv);
+
 	fuse_opt_free_args(&args);
-	return rc ? 1 : 0;
+	return rc;
 }

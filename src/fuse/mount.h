@@ -174,6 +174,7 @@ struct handle {
 	pthread_mutex_t mutex; /* of a directory: one reader at a time; of a file: for the owners */
 	uint64_t *owners;      /* of locks on bytes that went through it */
 	unsigned owner_count;
+	struct handle *next, **link; /* of all that are open */
 };
 /* lock.c: the thread that tries locks again; what the end of a handle, and of what was opened by it, takes away. */
 int lock_start(void);
@@ -185,6 +186,8 @@ int limit_take(uid_t uid);
 void limit_give(uid_t uid);
 struct handle *handle_new(pf_file *file, struct node *node, uid_t uid);
 void handle_drop(struct handle *handle);
+/* When the mount has ended: those that were open then. */
+void handle_drop_all(void);
 static inline struct handle *handle_of(const struct fuse_file_info *fi)
 {
 	return (struct handle *)(uintptr_t)fi->fh;
