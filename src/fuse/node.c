@@ -25,6 +25,17 @@ static pthread_mutex_t *stripe_of(uint64_t inode)
 	return &stripes[inode & bucket_mask & (STRIPES - 1)];
 }
 
+/* The first of a bucket is also looked at without the lock. */
+static void set_next(struct node **at, struct node *node)
+{
+	__atomic_store_n(at, node, __ATOMIC_RELAXED);
+}
+
+static bool is_empty(uint64_t bucket)
+{
+	return !__atomic_load_n(&buckets[bucket], __ATOMIC_RELAXED);
+}
+
 /* ---- closing --------------------------------------------------------------------------------------- */
 
 /* Files whose lock a stopped process has. */
@@ -162,7 +173,7 @@ static struct node *insert(struct node *node)
 	} else {
 		node->lookups = 1;
 		node->next = *bucket_of(node->inode);
-		*bucket_of(node->inode) = node;
+		set_next(bucket_of(node->inode), node);
 	}
 	pthread_mutex_unlock(stripe_of(node->inode));
 	if (!other)
@@ -224,7 +235,7 @@ void node_forget(fuse_ino_t number, uint64_t lookups)
 		(*at)->lookups -= lookups < (*at)->lookups ? lookups : (*at)->lookups;
 		if (!(*at)->lookups) {
 			node = *at;
-			*at = node->next;
+			set_next(at, node->next);
 		}
 	}
 	pthread_mutex_unlock(stripe_of(number));
@@ -256,7 +267,7 @@ bool node_some(uint64_t *cursor, unsigned max, void (*each)(struct node *node))
 	for (; *cursor <= bucket_mask && seen < max; ++*cursor) {
 		unsigned n;
 
-		if (!buckets[*cursor]) /* a look without the lock: what comes meanwhile is seen the next time */
+		if (is_empty(*cursor)) /* what comes meanwhile is seen the next time */
 			continue;
 		n = keep(*cursor, kept, 256);
 		for (unsigned i = 0; i < n; i++) {
