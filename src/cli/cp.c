@@ -293,8 +293,12 @@ static int complain_source(const struct place *from, int error)
 	struct stat st;
 	char *target;
 
-	if (error != -ENOENT || place_readlink(from, &target) < 0)
-		return complain_at(from, place_stat(from, true, &st));
+	if (error != -ENOENT || place_readlink(from, &target) < 0) {
+		error = place_stat(from, true, &st);
+		/* It has come meanwhile, and then what was said last is not why. */
+		return error < 0 ? complain_at(from, error)
+				 : complain("%s: %s", from->path, pf_strerror(PF_ENOFILE));
+	}
 	complain("'%s' is a symbolic link to '%s', which is not there; -r copies the link itself",
 		 from->path, target);
 	free(target);
