@@ -2,13 +2,11 @@
  * Locked ranges: what WAIT and TRY put on entries while they see whether their pages are held. One per inode at a time, by owner, in
  * words of fs_inode: first and last are stored before the owner, and mean something while the owner word stays the same.
  */
-#include <linux/futex.h>
 #include <stdio.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/futex.h"
 #include "dax/dax.h"
 
 #define SLICE_MS 10u
@@ -37,7 +35,7 @@ void dax_unlock_range(struct rt_self *me, struct fs *fs, uint32_t ino)
 	uint64_t owner = me->owner;
 
 	if (cas(word, &owner, 0))
-		syscall(SYS_futex, (uint32_t *)word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+		futex_wake(word);
 }
 
 bool dax_range_locked(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t first,
@@ -88,7 +86,6 @@ static int give_up(struct rt_self *me, rt_owner owner, uint32_t ino, uint64_t be
 int dax_wait_range(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t first, uint64_t last)
 {
 	_Atomic uint64_t *word = &fs_state(fs, ino)->range_owner;
-	struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
 	uint64_t begun = clock_mono();
 	int rc;
 
@@ -101,7 +98,7 @@ int dax_wait_range(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t fir
 		if (rc < 0)
 			return rc;
 		/* The low half: slot and row of the owner. */
-		syscall(SYS_futex, (uint32_t *)word, FUTEX_WAIT, (uint32_t)owner, &slice, NULL, 0);
+		futex_wait(word, (uint32_t)owner, SLICE_MS);
 	}
 	return 0;
 }

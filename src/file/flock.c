@@ -263,14 +263,13 @@ int pf_lock_test(pf_file *file, struct pf_lock *lock)
 
 /* ---- endings ---------------------------------------------------------------------------------- */
 
-void flock_close(pf_file *file, struct rt_self *me)
+void flock_close(pf_file *file)
 {
 	for (unsigned space = 0; space < 2; space++) {
 		struct pf_lock all = {.flags = space ? PF_LOCK_FLOCK : 0};
 		struct rt_flock *spare[2] = {NULL, NULL};
 		struct wanted w;
 
-		(void)me;
 		/* All of it: nothing is cut in two. */
 		if (want(file, &all, &w) == 0)
 			change(&w, spare);

@@ -354,7 +354,7 @@ int pf_close(pf_file *file)
 	if (rc < 0)
 		return rc; /* still open: a stopped process has the lock */
 	if (load_relaxed(&file->locked))
-		flock_close(file, me);
+		flock_close(file);
 	rc = handle_drop(me, &file->pool->layout, file->handle);
 	layout_unlock(me, &file->pool->layout, file->ino);
 	rt_handle_put(me, file->handle);

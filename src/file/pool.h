@@ -77,7 +77,7 @@ int handle_drop(struct rt_self *me, struct layout *l, rt_handle *handle);
 
 /* flock.c */
 /* File locks that the handle itself has end. Inode lock. */
-void flock_close(pf_file *file, struct rt_self *me);
+void flock_close(pf_file *file);
 /* Those of a slot whose process is dead, or ends. */
 void flock_drop(struct layout *l, unsigned slot);
 

@@ -1,27 +1,24 @@
 /* The service thread, see service.h. */
 #include "file/service.h"
 
-#include <linux/futex.h>
 #include <signal.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/futex.h"
 
-#define PERIOD_NS 200000000u
+#define PERIOD_MS 200u
 
 /* Of all processes one looks in each period: a thousand that each looked at a thousand would do nothing else. */
 static bool our_turn(struct rt *rt)
 {
 	uint64_t last = load_relaxed(&rt->header->swept), time = clock_mono();
 
-	return time - last >= PERIOD_NS && cas(&rt->header->swept, &last, time);
+	return time - last >= PERIOD_MS * 1000000u && cas(&rt->header->swept, &last, time);
 }
 
 static void *serve(void *arg)
 {
 	struct pf_pool *pool = arg;
-	struct timespec period = {.tv_nsec = PERIOD_NS};
 	struct rt *rt = pool->layout.rt;
 	struct rt_self *me;
 
@@ -36,7 +33,7 @@ static void *serve(void *arg)
 		else if (me)
 			reap_threads(pool, me);
 		if (!load_acquire(&pool->stop))
-			syscall(SYS_futex, (uint32_t *)mail, FUTEX_WAIT, seen, &period, NULL, 0);
+			futex_wait(mail, seen, PERIOD_MS);
 	}
 	return NULL;
 }

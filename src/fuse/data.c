@@ -77,9 +77,9 @@ static int wanted(int flags)
 }
 
 /*
- * The library's flags. Permissions were checked: who may only write opens for reading, too, as the library knows no other
- * way. Appending is said at each write, since the kernel also writes mapped pages through any handle; but a file that only
- * grows is not opened for writing without.
+ * The library's flags. Permissions were checked: who may only write opens for reading, too, as the kernel reads a page of
+ * which it writes a part. Appending is said at each write, since the kernel also writes mapped pages through any handle; but
+ * a file that only grows is not opened for writing without.
  */
 static unsigned flags_of(int flags, const struct pf_stat *stat)
 {

@@ -5,13 +5,11 @@
  * The recounter may be stopped anywhere, and others then take the flag away from it. It notices by looking at the flag after the
  * sum, and what it may do late is right because its own intent kept others from recounting the same folios.
  */
-#include <linux/futex.h>
 #include <sched.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/futex.h"
 #include "page/sum.h"
 
 #define RECOUNT_WAIT_NS 10000000ull /* for living rows that are inside */
@@ -100,8 +98,7 @@ static bool recount_block(struct rt_self *me, struct pages *p, uint64_t first, u
 		if (!store_count(&s, i, flag))
 			return false;
 		step("recount: counted");
-		syscall(SYS_futex, (uint32_t *)&page_at(p, first + i)->word, FUTEX_WAKE, INT32_MAX,
-			NULL, NULL, 0);
+		futex_wake(&page_at(p, first + i)->word);
 		page_finish(me, p, first + i);
 	}
 	return true;

@@ -165,28 +165,30 @@ long pt_clear_soft_dirty(struct pt *pt, uint64_t va, uint64_t pages)
 	return pt_change(pt, va, pages, &c, NULL);
 }
 
-long pt_collect_dirty(struct pt *pt, uint64_t va, uint64_t pages,
-		      void (*each)(void *arg, uint64_t va, unsigned level, pt_entry before),
-		      void *arg)
+/* Takes one flag away, and tells of each leaf that had it. */
+static long collect(struct pt *pt, uint64_t va, uint64_t pages, unsigned flag,
+		    void (*each)(void *arg, uint64_t va, unsigned level, pt_entry before),
+		    void *arg)
 {
-	const struct pt_change c = {.clear = PT_DIRTY,
-				    .only = PT_DIRTY,
+	const struct pt_change c = {.clear = flag,
+				    .only = flag,
 				    .whole = true,
 				    .each = each,
 				    .arg = arg};
 
-	return pt_change(pt, va, pages, &c, NULL);
+	return change_range(pt, va, pages, &c, flag == PT_YOUNG, NULL);
+}
+
+long pt_collect_dirty(struct pt *pt, uint64_t va, uint64_t pages,
+		      void (*each)(void *arg, uint64_t va, unsigned level, pt_entry before),
+		      void *arg)
+{
+	return collect(pt, va, pages, PT_DIRTY, each, arg);
 }
 
 long pt_clear_young(struct pt *pt, uint64_t va, uint64_t pages,
 		    void (*each)(void *arg, uint64_t va, unsigned level, pt_entry before),
 		    void *arg)
 {
-	const struct pt_change c = {.clear = PT_YOUNG,
-				    .only = PT_YOUNG,
-				    .whole = true,
-				    .each = each,
-				    .arg = arg};
-
-	return change_range(pt, va, pages, &c, true, NULL);
+	return collect(pt, va, pages, PT_YOUNG, each, arg);
 }
