@@ -53,6 +53,8 @@ void handle_drop(struct handle *handle)
 {
 	unlink_handle(handle);
 	lock_drop(handle);
+	if (handle->mappable)
+		atomic_fetch_sub(&handle->node->mappable, 1);
 	node_close(handle->file);
 	limit_give(handle->uid);
 	pthread_mutex_destroy(&handle->mutex);
@@ -138,6 +140,9 @@ static int make_handle(struct node *node, pf_file *file, uid_t uid, struct fuse_
 		node_close(file);
 		return rc < 0 ? rc : -ENOMEM;
 	}
+	handle->mappable = (fi->flags & O_ACCMODE) == O_RDWR;
+	if (handle->mappable)
+		atomic_fetch_add(&node->mappable, 1);
 	fi->fh = (uintptr_t)handle;
 	fi->direct_io = fi->flags & O_APPEND && (fi->flags & O_ACCMODE) != O_RDONLY;
 	fi->keep_cache = pf_stat(file, &stat) == 0 && watch_open(node, &stat);

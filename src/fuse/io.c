@@ -143,23 +143,6 @@ void io_write(fuse_req_t req, fuse_ino_t number, const char *bytes, size_t size,
 
 /* ---- the rest -------------------------------------------------------------------------------------- */
 
-void io_seek(fuse_req_t req, fuse_ino_t number, off_t offset, int whence, struct fuse_file_info *fi)
-{
-	int64_t found;
-
-	(void)number;
-	if (whence != SEEK_DATA && whence != SEEK_HOLE) {
-		fuse_reply_err(req, EINVAL);
-		return;
-	}
-	found = pf_seek(handle_of(fi)->file, (uint64_t)offset,
-			whence == SEEK_DATA ? PF_SEEK_DATA : PF_SEEK_HOLE);
-	if (found < 0)
-		answer_error(req, found);
-	else
-		fuse_reply_lseek(req, found);
-}
-
 static int allocate(pf_file *file, int mode, uint64_t offset, uint64_t length)
 {
 	unsigned keep = mode & FALLOC_FL_KEEP_SIZE ? PF_ALLOC_KEEP_SIZE : 0;

@@ -202,7 +202,7 @@ static const struct fuse_lowlevel_ops operations = {
 	.flock = lock_flock,
 	.read = io_read,
 	.write = io_write,
-	.lseek = io_seek,
+	.lseek = seek_find,
 	.fallocate = io_fallocate,
 	.copy_file_range = io_copy,
 	.opendir = dir_open,
@@ -284,6 +284,8 @@ static int run_session(void)
 		rc = watch_start();
 	if (rc == 0)
 		rc = lock_start();
+	if (rc == 0)
+		rc = seek_start();
 	if (rc == 0) {
 		handle_signals();
 		rc = serve();
@@ -292,6 +294,7 @@ static int run_session(void)
 	fuse_session_unmount(
 		mount_self
 			.session); /* first: if the watching thread waits for the kernel, that ends here */
+	seek_stop();
 	watch_stop();
 	return rc;
 }

@@ -80,6 +80,7 @@ struct node {
 	uint64_t parent;    /* N, the directory where the kernel found it last, 0: none known */
 	char *name;         /* N, its name there */
 	atomic_bool locked; /* there was a lock on its bytes, through this mount */
+	atomic_uint mappable; /* handles by which programs may have shared maps to store into */
 	atomic_bool
 		plain; /* it was seen to have no capabilities (security.capability), and was not given any since */
 };
@@ -171,6 +172,7 @@ struct handle {
 	pf_file *file;
 	struct node *node;
 	uid_t uid;             /* whose it is, of those that are counted */
+	bool mappable;         /* counted in the node's */
 	pthread_mutex_t mutex; /* of a directory: one reader at a time; of a file: for the owners */
 	uint64_t *owners;      /* of locks on bytes that went through it */
 	unsigned owner_count;
@@ -211,13 +213,17 @@ void io_read(fuse_req_t req, fuse_ino_t number, size_t size, off_t offset,
 	     struct fuse_file_info *fi);
 void io_write(fuse_req_t req, fuse_ino_t number, const char *bytes, size_t size, off_t offset,
 	      struct fuse_file_info *fi);
-void io_seek(fuse_req_t req, fuse_ino_t number, off_t offset, int whence,
-	     struct fuse_file_info *fi);
 void io_fallocate(fuse_req_t req, fuse_ino_t number, int mode, off_t offset, off_t length,
 		  struct fuse_file_info *fi);
 void io_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset, struct fuse_file_info *from_fi,
 	     fuse_ino_t to, off_t to_offset, struct fuse_file_info *to_fi, size_t length,
 	     int flags);
+
+/* seek.c: with a thread of its own. */
+int seek_start(void);
+void seek_stop(void);
+void seek_find(fuse_req_t req, fuse_ino_t number, off_t offset, int whence,
+	       struct fuse_file_info *fi);
 
 void lock_get(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *fi, struct flock *lock);
 void lock_set(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *fi, struct flock *lock,

@@ -14,10 +14,22 @@
 #include "mounted.h"
 #include "pool.h"
 
-#define MOST (1ul << 20)
-#define FDS  8u
-#define LOG  40u
-#define PAGE 4096ul
+#define MOST   (1ul << 20)
+#define FDS    8u
+#define MAPS   4u
+#define MAPPED 16u /* pages of a map at most */
+#define LOG    40u
+#define PAGE   4096ul
+
+/* A map that stays while other calls are made. */
+struct kept {
+	uint8_t *at; /* NULL: there is none */
+	pf_map *map; /* through the library: a direct map */
+	uint64_t offset, length;
+	/* Private: the pages that were stored to, which are this map's own from then on, and what they have. */
+	bool is_private, own[MAPPED];
+	uint8_t bytes[MAPPED * PAGE];
+};
 
 static struct {
 	const char *what, *path;
@@ -26,6 +38,7 @@ static struct {
 		int fd;
 		pf_file *file;
 	} open[FDS];
+	struct kept maps[MAPS];
 	struct test_random r;
 	uint64_t seed;
 	unsigned long calls;
@@ -102,11 +115,15 @@ static void fill(uint64_t length)
 		x.bytes[i] = (uint8_t)((word >> i % 56) + i * 7) | 1;
 }
 
+/* What a file loses, private maps lose with it, but for the page that it ends in. */
 static void model_size(uint64_t to)
 {
 	if (to < x.size)
 		memset(x.model + to, 0, x.size - to);
 	x.size = to;
+	for (struct kept *k = x.maps; k < x.maps + MAPS; k++)
+		for (unsigned i = 0; i < MAPPED; i++)
+			k->own[i] = k->own[i] && k->offset + i * PAGE < to;
 }
 
 static void model_write(uint64_t at, uint64_t length)
@@ -123,14 +140,20 @@ static void model_zero(uint64_t at, uint64_t length)
 
 /* ---- calls ---- */
 
-static void open_fd(unsigned i)
+/* Not every host has O_DIRECT. */
+static void open_fd(unsigned i, bool cut, bool direct)
 {
+	int flags = O_RDWR | O_CREAT | O_CLOEXEC | (cut ? O_TRUNC : 0);
+
 	if (x.pool) {
-		OK(pf_open(x.pool, x.path, PF_O_RDWR | PF_O_CREATE, 0644, &x.open[i].file));
-	} else {
-		x.open[i].fd = open(x.path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-		must(x.open[i].fd >= 0);
+		OK(pf_open(x.pool, x.path, PF_O_RDWR | PF_O_CREATE | (cut ? PF_O_TRUNC : 0), 0644,
+			   &x.open[i].file));
+		return;
 	}
+	x.open[i].fd = direct ? open(x.path, flags | O_DIRECT, 0644) : -1;
+	if (x.open[i].fd < 0)
+		x.open[i].fd = open(x.path, flags, 0644);
+	must(x.open[i].fd >= 0);
 }
 
 static void close_fd(unsigned i)
@@ -143,9 +166,13 @@ static void close_fd(unsigned i)
 
 static void do_reopen(unsigned i)
 {
-	note("reopen", i, 0, 0);
+	bool cut = !below(8), direct = !below(4);
+
+	note(cut ? "reopen, cut" : direct ? "reopen, direct" : "reopen", i, 0, 0);
 	close_fd(i);
-	open_fd(i);
+	open_fd(i, cut, direct);
+	if (cut)
+		model_size(0);
 }
 
 static void do_dup(unsigned i)
@@ -274,41 +301,129 @@ static void do_copy(unsigned i)
 		model_write(to, (uint64_t)done);
 }
 
-/* Looks at what is mapped, and stores into it if it is shared. */
+/* ---- maps ---- */
+
+static struct kept *some_map(void)
+{
+	return &x.maps[below(MAPS)];
+}
+
+/* What can be touched of a map: whole pages, up to that in which the file ends; of a direct map its bytes. */
+static uint64_t touchable(const struct kept *k)
+{
+	uint64_t end = k->map ? x.size : (x.size + PAGE - 1) / PAGE * PAGE;
+
+	return k->at && k->offset < end ? end - k->offset < k->length ? end - k->offset : k->length
+					: 0;
+}
+
+static void compare_map(const struct kept *k, uint64_t from, uint64_t to)
+{
+	for (uint64_t next; from < to; from = next) {
+		bool own = k->own[from / PAGE];
+
+		next = from / PAGE * PAGE + PAGE;
+		next = next < to ? next : to;
+		if (!own)
+			same_bytes(k->is_private ? "mapped privately" : "mapped", k->at + from,
+				   k->offset + from, next - from);
+		else if (memcmp(k->at + from, k->bytes + from, next - from) != 0)
+			wrong("a private page", k->offset + from, 0, 0);
+	}
+}
+
+static void drop_map(struct kept *k)
+{
+	if (k->map)
+		OK(pf_unmap(k->map));
+	else if (k->at)
+		must(munmap(k->at, k->length) == 0);
+	memset(k, 0, sizeof *k);
+}
+
+/* A direct map shows what the file has as long as no page of it has left. */
+static bool is_shown(struct kept *k)
+{
+	if (k->map && pf_map_stale(k->map) == 1)
+		drop_map(k);
+	return k->at;
+}
+
+static void map_bytes(unsigned i, struct kept *k, uint64_t at, uint64_t n)
+{
+	if (at < x.size)
+		n = n < x.size - at ? n : x.size - at;
+	if (at >= x.size ||
+	    pf_map_file(x.open[i].file, at, n, PF_MAP_READ | PF_MAP_WRITE, &k->map) < 0)
+		return; /* or it is not one piece */
+	*k = (struct kept){.at = pf_map_address(k->map), .map = k->map, .offset = at, .length = n};
+}
+
+/* Also past the end of the file. */
+static void map_pages(unsigned i, struct kept *k, uint64_t at, uint64_t n)
+{
+	*k = (struct kept){.offset = at / PAGE * PAGE, .is_private = below(2)};
+	k->length = (n + PAGE - 1) / PAGE * PAGE;
+	k->at = mmap(NULL, k->length, PROT_READ | PROT_WRITE,
+		     k->is_private ? MAP_PRIVATE : MAP_SHARED, x.open[i].fd, (off_t)k->offset);
+	must(k->at != MAP_FAILED);
+}
+
 static void do_map(unsigned i)
 {
-	uint64_t at = some_offset(), n = some_length(at), first = at / PAGE * PAGE;
-	bool shared = below(3), store = below(2);
-	pf_map *map = NULL;
-	uint8_t *bytes;
+	uint64_t at = some_offset(), n = 1 + below(MAPPED * PAGE);
+	struct kept *k = some_map();
 
-	if (at >= x.size)
-		return;
-	n = n < x.size - at ? n : x.size - at;
-	note(shared ? store ? "map and store" : "map" : "private map", i, at, n);
-	if (x.pool) {
-		if (pf_map_file(x.open[i].file, at, n, PF_MAP_READ | PF_MAP_WRITE, &map) < 0)
-			return; /* it is not one piece */
-		bytes = pf_map_address(map);
-	} else {
-		bytes = mmap(NULL, at - first + n, PROT_READ | PROT_WRITE,
-			     shared ? MAP_SHARED : MAP_PRIVATE, x.open[i].fd, (off_t)first);
-		must(bytes != MAP_FAILED);
-		bytes += at - first;
-	}
-	same_bytes("mapped", bytes, at, n);
-	if (store && (shared || !x.pool)) {
-		fill(n);
-		memcpy(bytes, x.bytes, n);
-		if (shared)
-			model_write(at, n);
-		if (!x.pool && below(2))
-			must(msync(bytes - (at - first), at - first + n, MS_SYNC) == 0);
-	}
+	drop_map(k);
 	if (x.pool)
-		OK(pf_unmap(map));
+		map_bytes(i, k, at, n);
 	else
-		must(munmap(bytes - (at - first), at - first + n) == 0);
+		map_pages(i, k, at, n);
+	note(k->is_private ? "map privately" : "map", i, at, n);
+	compare_map(k, 0, touchable(k));
+}
+
+static void do_look(unsigned i)
+{
+	struct kept *k = some_map();
+
+	if (!is_shown(k))
+		return;
+	note("look at a map", i, k->offset, k->length);
+	compare_map(k, 0, touchable(k));
+}
+
+/* The file has these bytes, or this map alone. */
+static void model_store(struct kept *k, uint64_t from, uint64_t n)
+{
+	if (!k->is_private) {
+		model_write(k->offset + from, n);
+		return;
+	}
+	for (uint64_t p = from / PAGE; p <= (from + n - 1) / PAGE; p++)
+		if (!k->own[p]) {
+			k->own[p] = true;
+			memcpy(k->bytes + p * PAGE, x.model + k->offset + p * PAGE, PAGE);
+		}
+	memcpy(k->bytes + from, x.bytes, n);
+}
+
+static void do_store(unsigned i)
+{
+	struct kept *k = some_map();
+	uint64_t from, n, end;
+
+	if (!is_shown(k) || k->offset >= x.size)
+		return;
+	end = x.size - k->offset < k->length ? x.size - k->offset : k->length;
+	from = below(end);
+	n = 1 + below(end - from);
+	note(k->is_private ? "store privately" : "store", i, k->offset + from, n);
+	fill(n);
+	memcpy(k->at + from, x.bytes, n);
+	model_store(k, from, n);
+	if (!x.pool && !below(4))
+		must(msync(k->at, k->length, below(2) ? MS_SYNC : MS_ASYNC) == 0);
 }
 
 /* What is said to be a hole reads as zeros; the first that is none is data. */
@@ -353,14 +468,14 @@ static void check_size(unsigned i)
 
 static void run(unsigned long calls)
 {
-	static void (*const all[])(unsigned) = {do_read,  do_read,  do_read,     do_write,
-						do_write, do_write, do_append,   do_truncate,
-						do_punch, do_punch, do_allocate, do_copy,
-						do_map,   do_map,   do_map,      do_reopen,
-						do_dup,   do_seek,  do_sync};
+	static void (*const all[])(
+		unsigned) = {do_read,   do_read,     do_read,  do_write,    do_write, do_write,
+			     do_append, do_truncate, do_punch, do_allocate, do_copy,  do_map,
+			     do_look,   do_look,     do_store, do_store,    do_store, do_reopen,
+			     do_dup,    do_seek,     do_sync};
 
 	for (unsigned i = 0; i < FDS; i++)
-		open_fd(i);
+		open_fd(i, false, false);
 	for (x.calls = 0; x.calls < calls; x.calls++) {
 		unsigned i = (unsigned)below(FDS);
 
@@ -370,6 +485,8 @@ static void run(unsigned long calls)
 			all[below(sizeof all / sizeof *all)](i);
 		check_size((unsigned)below(FDS));
 	}
+	for (unsigned i = 0; i < MAPS; i++)
+		drop_map(&x.maps[i]);
 	for (unsigned i = 0; i < FDS; i++)
 		close_fd(i);
 }

@@ -1,6 +1,10 @@
 /*
- * Random calls on one file by up to 8 descriptors, against its bytes and size in memory. Each read, map and copy is compared. A run
- * depends on its seed alone: PF_TEST_SEED does it again. When something differs, the last calls are printed.
+ * Random calls on one file by up to 8 descriptors and 4 maps, against its bytes and size in memory. Each read, map and copy is
+ * compared. Maps stay while other calls are made: a shared one shows what the file has and gives it what is stored; a private one
+ * does so until a page of it is stored to, which is its own from then on and never reaches the file. A run depends on its seed alone:
+ * PF_TEST_SEED does it again. When something differs, the last calls are printed.
+ *
+ * The library has no private maps and no copy_file_range(): these are for system calls alone, on tmpfs and on a mount.
  */
 #ifndef TEST_FSX_H
 #define TEST_FSX_H
