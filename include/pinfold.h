@@ -49,75 +49,81 @@ extern "C" {
 #define PF_PATH_MAX  4095u /* bytes in a path, without the terminating NUL */
 
 /* One code per kind of failure, its errno, its sentence. Also codes between 1 and 999: plain errno. */
-#define PF_ERRORS(X)                                                                                       \
-	X(PF_ENOTPOOL, EINVAL, "this is not a pinfold pool; make one with 'pinfold mkfs'")                 \
-	X(PF_EVERSION, EPROTONOSUPPORT,                                                                    \
-	  "the pool was made by a version of pinfold with another media format; copy its files "           \
-	  "out with that version and make the pool anew")                                                  \
-	X(PF_ECORRUPT, EUCLEAN, "the pool's media is damaged; 'pinfold fsck POOL' says where")             \
-	X(PF_ESHORT, EIO, "the device is shorter than the pool on it; was the file truncated?")            \
-	X(PF_EPOOLSIZE, EINVAL, "a pool of this size cannot be made")                                      \
-	X(PF_EEXISTPOOL, EEXIST, "there is something at this path already; remove it first")               \
-	X(PF_ENODEV, ENODEV, "pinfold cannot use this kind of device")                                     \
-	X(PF_ECACHED, EOPNOTSUPP,                                                                          \
-	  "the file is on a disk file system, whose page cache writes stores in any order; use tmpfs, "    \
-	  "hugetlbfs, a DAX device, or 'mkfs --durability volatile', promising nothing after a power cut") \
-	X(PF_EINUSE, EBUSY,                                                                                \
-	  "the pool is in use through another runtime directory, or its runtime was deleted; "             \
-	  "see PINFOLD_RUNTIME_DIR, or 'pinfold recover --force' when nobody uses it")                     \
-	X(PF_EMACHINE, EBUSY,                                                                              \
-	  "the pool was left open by another machine; 'pinfold recover --force' when it is off")           \
-	X(PF_ECOPY, EBUSY,                                                                                 \
-	  "the pool is a copy of one that is in use now; copy a closed pool, or "                          \
-	  "'pinfold recover --force' the copy")                                                            \
-	X(PF_EBUILDING, EBUSY, "another process is opening the pool and has not finished")                 \
-	X(PF_ERUNDIR, EACCES,                                                                              \
-	  "the runtime directory (PINFOLD_RUNTIME_DIR) cannot be used: not a directory, not yours, or "    \
-	  "others may write to it")                                                                        \
-	X(PF_ERUNSPACE, ENOSPC,                                                                            \
-	  "no space for the runtime in its directory; enlarge that tmpfs or set "                          \
-	  "PINFOLD_RUNTIME_DIR to a larger one")                                                           \
-	X(PF_ERUNCORRUPT, EUCLEAN,                                                                         \
-	  "the pool's runtime is damaged; close all users and open again")                                 \
-	X(PF_EMEMFD, EINVAL, "a memfd pool is opened with its two descriptors, not by a path")             \
-	X(PF_ETOOMANY, EUSERS, "too many processes have the pool open")                                    \
-	X(PF_EFORKED, EPERM, "this is a forked child: open the pool again here")                           \
-	X(PF_ESTOPPED, ETIMEDOUT,                                                                          \
-	  "a stopped process has a lock that is needed; continue or kill it")                              \
-	X(PF_ELOCKTIME, ETIMEDOUT, "a lock was not given back within the time limit")                      \
-	X(PF_EREADONLY, EROFS, "the pool or the file was opened for reading only")                         \
-	X(PF_ENAME, ENAMETOOLONG, "a name in a path has at most 255 bytes, a path at most 4095")           \
-	X(PF_ENOFILE, ENOENT, "no such file or directory in the pool")                                     \
-	X(PF_EFILEEXISTS, EEXIST, "the pool has a file of this name already")                              \
-	X(PF_ENOTDIR, ENOTDIR, "a part of the path is not a directory")                                    \
-	X(PF_EISDIR, EISDIR, "it is a directory")                                                          \
-	X(PF_ENOTEMPTY, ENOTEMPTY, "the directory is not empty")                                           \
-	X(PF_ELOOP, ELOOP, "too many symbolic links, or one where none is wanted")                         \
-	X(PF_EACCESS, EACCES, "the modes of the file or of a directory on the way forbid it")              \
-	X(PF_EPERM, EPERM, "only its owner or uid 0 may, or it is immutable or append-only")               \
-	X(PF_ENOSPACE, ENOSPC, "the pool is full")                                                         \
-	X(PF_ENOINODES, ENOSPC, "the pool has as many files as it can have ('mkfs --inodes')")             \
-	X(PF_ENOMETA, ENOSPC,                                                                              \
-	  "the pool's metadata zone is full ('mkfs --inodes' makes a larger one)")                         \
-	X(PF_ERANGE, EINVAL, "the range is empty, not aligned to pages, or past the end")                  \
-	X(PF_EFILESIZE, EFBIG, "a file cannot be this large")                                              \
-	X(PF_EHOLE, ENXIO, "the range has a hole; map it writable, or allocate it")                        \
-	X(PF_ENOTCONTIG, ENOTSUP, "the range is not in one piece in the pool's memory")                    \
-	X(PF_EHELD, EBUSY, "the range is held")                                                            \
-	X(PF_EHELDTIME, ETIMEDOUT, "the range was still held when the time was over")                      \
-	X(PF_EORPHANS, EDQUOT,                                                                             \
-	  "this process keeps as much memory that no file has as it may; give some back")                  \
-	X(PF_EHOLDS, EOVERFLOW, "a folio has as many holds as can be counted")                             \
-	X(PF_ELOCKED, EAGAIN, "somebody has a lock on these bytes")                                        \
-	X(PF_EFLAGS, EINVAL, "unknown or contradicting flags")                                             \
-	X(PF_EMAPPED, EEXIST, "something is mapped at this address already")                               \
-	X(PF_EGUARDED, EFAULT, "the address is a guard")                                                   \
-	X(PF_EPOISONED, EFAULT, "the page at this address is lost")                                        \
-	X(PF_EPTLEAF, EINVAL, "no leaf of this size can be there")                                         \
-	X(PF_EPTADDRESS, EOVERFLOW, "the page-table format cannot address this memory")                    \
-	X(PF_EPTCAN, EOPNOTSUPP, "the page-table format has no bit for this")                              \
-	X(PF_EPAGETABLE, EUCLEAN, "the page tables are damaged")                                           \
-	X(PF_EREAP, EAGAIN, "internal: a dead process must be reaped first")                               \
+#define PF_ERRORS(X)                                                                                        \
+	X(PF_ENOTPOOL, EINVAL, "this is not a pinfold pool; make one with 'pinfold mkfs'")                  \
+	X(PF_EVERSION, EPROTONOSUPPORT,                                                                     \
+	  "the pool was made by a version of pinfold with another media format; copy its files "            \
+	  "out with that version and make the pool anew")                                                   \
+	X(PF_ECORRUPT, EUCLEAN, "the pool's media is damaged; 'pinfold fsck POOL' says where")              \
+	X(PF_ESHORT, EIO, "the device is shorter than the pool on it; was the file truncated?")             \
+	X(PF_EPOOLSIZE, EINVAL, "a pool of this size cannot be made")                                       \
+	X(PF_EEXISTPOOL, EEXIST, "there is something at this path already; remove it first")                \
+	X(PF_ENODEV, ENODEV, "pinfold cannot use this kind of device")                                      \
+	X(PF_ECACHED, EOPNOTSUPP,                                                                           \
+	  "the file is on a disk file system, whose page cache writes stores in any order; use tmpfs, "     \
+	  "hugetlbfs, a DAX device, or 'mkfs --durability volatile', promising nothing after a power cut")  \
+	X(PF_EINUSE, EBUSY,                                                                                 \
+	  "the pool is in use through another runtime directory, or its runtime was deleted; "              \
+	  "see PINFOLD_RUNTIME_DIR, or 'pinfold recover --force' when nobody uses it")                      \
+	X(PF_EMACHINE, EBUSY,                                                                               \
+	  "the pool was left open by another machine; 'pinfold recover --force' when it is off")            \
+	X(PF_ECOPY, EBUSY,                                                                                  \
+	  "the pool is a copy of one that is in use now; copy a closed pool, or "                           \
+	  "'pinfold recover --force' the copy")                                                             \
+	X(PF_EBUILDING, EBUSY, "another process is opening the pool and has not finished")                  \
+	X(PF_ERUNDIR, EACCES,                                                                               \
+	  "the runtime directory (PINFOLD_RUNTIME_DIR) cannot be used: not a directory, not yours, or "     \
+	  "others may write to it")                                                                         \
+	X(PF_ERUNSPACE, ENOSPC,                                                                             \
+	  "no space for the runtime in its directory; enlarge that tmpfs or set "                           \
+	  "PINFOLD_RUNTIME_DIR to a larger one")                                                            \
+	X(PF_ERUNCORRUPT, EUCLEAN,                                                                          \
+	  "the pool's runtime is damaged; close all users and open again")                                  \
+	X(PF_EMEMFD, EINVAL, "a memfd pool is opened with its two descriptors, not by a path")              \
+	X(PF_ETOOMANY, EUSERS, "too many processes have the pool open")                                     \
+	X(PF_EFORKED, EPERM, "this is a forked child: open the pool again here")                            \
+	X(PF_ESTOPPED, ETIMEDOUT,                                                                           \
+	  "a stopped process has a lock that is needed; continue or kill it")                               \
+	X(PF_ELOCKTIME, ETIMEDOUT, "a lock was not given back within the time limit")                       \
+	X(PF_EREADONLY, EROFS, "the pool or the file was opened for reading only")                          \
+	X(PF_ENAME, ENAMETOOLONG, "a name in a path has at most 255 bytes, a path at most 4095")            \
+	X(PF_ENOFILE, ENOENT, "no such file or directory in the pool")                                      \
+	X(PF_EFILEEXISTS, EEXIST, "the pool has a file of this name already")                               \
+	X(PF_ENOTDIR, ENOTDIR, "a part of the path is not a directory")                                     \
+	X(PF_EISDIR, EISDIR, "it is a directory")                                                           \
+	X(PF_ENOTEMPTY, ENOTEMPTY, "the directory is not empty")                                            \
+	X(PF_ELOOP, ELOOP, "too many symbolic links, or one where none is wanted")                          \
+	X(PF_EACCESS, EACCES, "the modes of the file or of a directory on the way forbid it")               \
+	X(PF_EPERM, EPERM, "only its owner or uid 0 may, or it is immutable or append-only")                \
+	X(PF_ENOSPACE, ENOSPC, "the pool is full")                                                          \
+	X(PF_ENOINODES, ENOSPC, "the pool has as many files as it can have ('mkfs --inodes')")              \
+	X(PF_ENOMETA, ENOSPC,                                                                               \
+	  "the pool's metadata zone is full ('mkfs --inodes' makes a larger one)")                          \
+	X(PF_ERANGE, EINVAL, "the range is empty, not aligned to pages, or past the end")                   \
+	X(PF_EFILESIZE, EFBIG, "a file cannot be this large")                                               \
+	X(PF_EHOLE, ENXIO, "the range has a hole; map it writable, or allocate it")                         \
+	X(PF_ENOTCONTIG, ENOTSUP, "the range is not in one piece in the pool's memory")                     \
+	X(PF_EHELD, EBUSY, "the range is held")                                                             \
+	X(PF_EHELDTIME, ETIMEDOUT, "the range was still held when the time was over")                       \
+	X(PF_EORPHANS, EDQUOT,                                                                              \
+	  "this process keeps as much memory that no file has as it may; give some back")                   \
+	X(PF_EHOLDS, EOVERFLOW, "a folio has as many holds as can be counted")                              \
+	X(PF_ELOCKED, EAGAIN, "somebody has a lock on these bytes")                                         \
+	X(PF_EFLAGS, EINVAL, "unknown or contradicting flags")                                              \
+	X(PF_EALIGN, EINVAL,                                                                                \
+	  "addresses, and offsets, of windows are multiples of the pool's granule")                         \
+	X(PF_EMAPCOUNT, ENOMEM,                                                                             \
+	  "too many mappings of the host for this process (sysctl vm.max_map_count)")                       \
+	X(PF_EGRANULE, EBUSY,                                                                               \
+	  "a part of the file is in smaller pieces than the device maps, and held, so that it stays there") \
+	X(PF_EMAPPED, EEXIST, "something is mapped at this address already")                                \
+	X(PF_EGUARDED, EFAULT, "the address is a guard")                                                    \
+	X(PF_EPOISONED, EFAULT, "the page at this address is lost")                                         \
+	X(PF_EPTLEAF, EINVAL, "no leaf of this size can be there")                                          \
+	X(PF_EPTADDRESS, EOVERFLOW, "the page-table format cannot address this memory")                     \
+	X(PF_EPTCAN, EOPNOTSUPP, "the page-table format has no bit for this")                               \
+	X(PF_EPAGETABLE, EUCLEAN, "the page tables are damaged")                                            \
+	X(PF_EREAP, EAGAIN, "internal: a dead process must be reaped first")                                \
 	X(PF_EAGAIN, EAGAIN, "internal: try again")
 
 enum pf_error {
@@ -509,6 +515,79 @@ int pf_map_stale(const pf_map *map);
  * free by it, the allocator's, and does not fail for that. */
 int pf_unmap(pf_map *map);
 
+/* ---- windows -------------------------------------------------------------------------------- */
+
+/* A window is a mapping at addresses of its own, as mmap(2) makes them: it shows the file, and not the pages that the file had. What a truncation
+ * removes raises SIGBUS in every process, a hole that is punched reads as zeros, what the file gets later is there.
+ *
+ * A window has its pages from the beginning: where the file has holes, one that may be written allocates them (also when they are punched later, or the file
+ * grows over them; where there is no space, SIGBUS), one that may only be read shows zeros. It goes on when its pf_file is closed and when the file is removed.
+ *
+ * Other processes bring their windows up to date themselves: their service thread does, or with PF_POOL_NO_THREAD their own pf_pump(). A call that
+ * changes what a file has returns when all have, waiting at most 50 ms, and not at all for a process that is stopped or let the last 50 ms pass; until
+ * such a process has, its windows keep the old pages, which belong to no file any more.
+ *
+ * Addresses, lengths and offsets are multiples of the pool's granule (4096 bytes, or what the device's pages have: pf_info()); lengths are rounded up.
+ * Errors of all functions on ranges: -PF_EALIGN (an address or offset is no such multiple). */
+#define PF_MAP_EXEC 0x4u /* with READ: may be executed, if the host allows that of this memory */
+#define PF_MAP_FIXED \
+	0x8u /* at `address` exactly, replacing whatever this process has mapped there */
+#define PF_MAP_NOREPLACE 0x10u /* with FIXED: -PF_EMAPPED if something is mapped there */
+#define PF_MAP_POPULATE  0x20u /* and the host's page tables are filled, so that no touch faults */
+
+/* Makes a window on `length` bytes of `file` at byte `offset`, which may reach past the end of the file. `flags`: PF_MAP_READ, alone or with others;
+ * without PF_MAP_FIXED, `address` is a wish (NULL: none). *window gets the address.
+ * Errors: -PF_ERANGE (empty, or past 4 PiB), -PF_EALIGN, -PF_EFLAGS, -PF_EMAPPED, -PF_EREADONLY (PF_MAP_WRITE, and the file was not opened with PF_O_RDWR),
+ * -PF_ENOSPACE, -PF_ENOMETA, -PF_EMAPCOUNT (it would take too many of the host's mappings: the file is in too many pieces), -PF_EGRANULE (a part of the file is in
+ * smaller pieces than the device can map, and is held, so that it cannot be moved), -PF_EHOLDS, -PF_EORPHANS, -PF_EISDIR, -EBADF, -EPERM (PF_MAP_EXEC: the host
+ * mounted the pool with noexec), -ENOMEM.
+ * Blocks to allocate and zero pages, for the file's lock, and while others empty the range. */
+int pf_window_map(pf_file *file, void *address, uint64_t length, unsigned flags, uint64_t offset,
+		  void **window);
+/* Ends windows, or the parts of them, that are at [address, + length); what is at other addresses stays. Where there are none, nothing happens.
+ * Errors: -PF_ERANGE (empty), -PF_EALIGN, -PF_EMAPCOUNT, -ENOMEM. */
+int pf_window_unmap(pf_pool *pool, void *address, uint64_t length);
+/* What may be done in the range becomes `flags`: a sum of PF_MAP_READ, PF_MAP_WRITE, PF_MAP_EXEC, or 0 for nothing.
+ * Errors: -ENOMEM (a part of the range is in no window; what comes before it has changed), -PF_EREADONLY, -PF_ERANGE, -PF_EALIGN, -PF_EFLAGS,
+ * -PF_ENOSPACE, -PF_ENOMETA, -PF_EMAPCOUNT. Blocks as pf_window_map(). */
+int pf_window_protect(pf_pool *pool, void *address, uint64_t length, unsigned flags);
+#define PF_REMAP_MAYMOVE 0x1u /* it may get other addresses */
+#define PF_REMAP_FIXED   0x2u /* with MAYMOVE: it gets `to`, replacing what is there */
+/* A window, or a part of one, at [address, + length) gets `new_length` bytes: what is more shows what comes next in the file. *window gets its address.
+ * Errors: -EFAULT (the range is not all in one window), -ENOMEM (it cannot grow where it is, and may not move), -PF_ERANGE (a length of 0, or ranges that overlap), -PF_EALIGN,
+ * -PF_EFLAGS, and as pf_window_map(). On failure all is as it was. */
+int pf_window_remap(pf_pool *pool, void *address, uint64_t length, uint64_t new_length,
+		    unsigned flags, void *to, void **window);
+/* Writes what was stored in the range back to a persistent device; else does nothing.
+ * Errors: -ENOMEM (a part of the range is in no window), -PF_ERANGE, -PF_EALIGN. */
+int pf_window_sync(pf_pool *pool, const void *address, uint64_t length);
+/* Pins `length` bytes at an address in windows of this process, any multiple of 1, as pf_pin_file() does. Without a system call and a lock where pages are there.
+ * Errors: -EFAULT (a part is in no window, may not be read, or written with PF_PIN_WRITE; past the end of the file; evicted), -PF_EHOLE (only to be read, and a hole), -PF_ERANGE
+ * (empty), -PF_EHOLDS, -PF_EORPHANS, -PF_EFLAGS, -PF_EAGAIN (others changed the file at each of several looks), -ENOMEM. */
+int pf_window_pin(pf_pool *pool, const void *address, uint64_t length, unsigned flags,
+		  pf_pin **pin);
+/* Brings this process's windows up to date and gives notices (pf_pin_notice()), as the service thread does; first waits at most `timeout_ms` for something to do (negative: no limit).
+ * For processes with PF_POOL_NO_THREAD, from a thread that does little else. Returns 1 if there was something, else 0.
+ * Errors: -EINTR (a signal came). */
+int pf_pump(pf_pool *pool, int timeout_ms);
+
+struct pf_window {
+	uint64_t address, length; /* bytes, in that process */
+	unsigned flags;           /* PF_MAP_READ, PF_MAP_WRITE, PF_MAP_EXEC */
+	uint64_t inode;
+	const char *name;  /* of the file; NULL: it has none any more */
+	uint64_t offset;   /* bytes in the file */
+	uint64_t resident; /* bytes that its page tables map */
+	uint64_t leaf[3];  /* how many leaves of 4 KiB, 2 MiB, 1 GiB these are */
+	int stale;         /* it has still to be brought up to date */
+	int evicted;       /* by pf_evict(): touching it raises SIGBUS */
+};
+/* Calls `each` for every window of process `pid` in the order of addresses, without stopping it. Returns its first non-zero result, or 0. The pointers are valid during the
+ * call. Never waits for a lock.
+ * Errors: -ESRCH (that process does not have the pool open), -ENOMEM. */
+int pf_windows(pf_pool *pool, pid_t pid, int (*each)(void *arg, const struct pf_window *window),
+	       void *arg);
+
 /* ---- pins ----------------------------------------------------------------------------------- */
 
 #define PF_PIN_WRITE    0x2u /* pages will be written: allocates holes first, as PF_MAP_WRITE */
@@ -577,7 +656,7 @@ int pf_lock_test(pf_file *file, struct pf_lock *lock);
 
 /* ---- who holds what ------------------------------------------------------------------------- */
 
-enum pf_hold_kind { PF_HOLD_MAP, PF_HOLD_PIN, PF_HOLD_LONGTERM, PF_HOLD_READ };
+enum pf_hold_kind { PF_HOLD_MAP, PF_HOLD_PIN, PF_HOLD_LONGTERM, PF_HOLD_READ, PF_HOLD_WINDOW };
 
 struct pf_holder {
 	pid_t pid;           /* in the holder's pid namespace */

@@ -237,7 +237,8 @@ bool fs_dir_watch(struct fs *fs, uint32_t dir, uint64_t seen, unsigned ms, uint6
 		return true;
 	if (!ms)
 		return false;
-	store_fence(&state->watched, 1);
+	store_relaxed(&state->watched, 1);
+	memory_fence(memory_order_seq_cst);
 	if (load_acquire(&state->sequence) == *now)
 		futex_wait(&state->sequence, (uint32_t)*now, ms);
 	*now = load_acquire(&state->sequence);

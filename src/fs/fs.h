@@ -27,7 +27,9 @@ struct fs_inode {
 	_Atomic uint64_t unsettled; /* [i] what a dead owner left is still to be repaired */
 	_Atomic uint64_t
 		sequence; /* [i] of a directory: odd while it changes; its low half is a futex */
-	_Atomic uint64_t watched; /* [s] 1: somebody sleeps until the sequence changes, or did */
+	_Atomic uint32_t watched; /* [s] 1: somebody sleeps until the sequence changes, or did */
+	_Atomic uint32_t
+		windows; /* [s] changes with each window of it that begins; 0: it has none */
 	_Atomic uint64_t
 		flocks; /* [s] the low half, a futex, counts file locks that ended; see file/flock.c */
 };

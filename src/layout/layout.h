@@ -9,13 +9,14 @@
 #ifndef LAYOUT_LAYOUT_H
 #define LAYOUT_LAYOUT_H
 
-#include "dax/dax.h"
+#include "mm/mm.h"
 
 struct layout {
 	struct rt *rt;
 	bool readonly; /* the media is not mapped writable: what the dead left is for others to settle */
 	struct fs fs;
 	struct pages pages;
+	struct space *space; /* of this process: NULL before its first window */
 };
 
 /* ---- locks ------------------------------------------------------------------------------------- */

@@ -12,6 +12,8 @@
 #ifndef MM_MM_H
 #define MM_MM_H
 
+#include "dax/dax.h"
+#include "host/host.h"
 #include "page/page.h"
 #include "pgtable/pgtable.h"
 
@@ -46,5 +48,55 @@ void space_leave(struct rt_self *me);
 bool space_reap(struct rt_self *me, unsigned slot);
 /* Tables that belong to no process. */
 void space_check(struct rt *rt, struct report *report);
+
+/* ---- windows ------------------------------------------------------------------------------------ */
+
+/*
+ * A window is a vma: a record in the slot (rt_vma), which everybody sees, and `struct vma`, which has what only the owner needs: the pieces that are mapped. A piece is
+ * a hold record (kind PF_HOLD_WINDOW) of one run of pages, the leaves that map it, and the host's mapping. The record is the reference: it counts once on each folio that the piece touches, and is
+ * found by whoever recounts, reaps, or asks who holds what. So a window's references are those of maps and pins, in one protocol.
+ *
+ * Order. Making a piece: hold record (count, look again, account), leaves, host. Taking one away: host, leaves, then the record is exchanged and counted down (dax_drop()). So
+ * whoever finds a leaf finds its page held, or the leaf gone when it looks again.
+ *
+ * Nobody changes another process's windows. Who changes what a file has does so first, and then marks the vmas of that range as stale, under the inode's lock (mm_tell()); the owner
+ * looks at the file again there (mm_sync()) and makes the window what the file is. Either the teller sees the vma, or the owner sees what the teller changed: the one publishes the
+ * record, the other changes entries and size, then both have a full fence, then they look at the other's. What has left the file stays held until the owner has come to it, and is free then.
+ *
+ * Locks: the space's lock (of this process only) is taken after inode locks and before the tree's, sections, and the locks of allocator and arena. Under it nobody waits for a locked range,
+ * allocates pages of files, or takes an inode's lock: mm_sync() says what is missing, and its caller does that without the lock and calls again.
+ */
+
+/* A file that windows of this process show: open in the slot as long as one does. */
+struct vma_file {
+	rt_handle *handle;
+	uint32_t ino, igen;
+	bool writable; /* it was opened for writing */
+	size_t users;  /* vmas */
+	uint64_t
+		granule; /* bytes, of addresses and offsets: the device's, or more for device files */
+};
+
+/* What mm_sync() cannot do itself. */
+struct mm_need {
+	uint32_t ino, igen;
+	uint64_t index,
+		pages; /* -PF_EHOLE: to be allocated and written (io_fill()); -PF_EAGAIN: to be waited for (dax_wait_range()); -PF_EGRANULE: to become one folio */
+};
+
+/* Makes the windows of [va, va + pages * 4096) what their files are. 0: they are. -PF_EHOLE, -PF_EAGAIN, -PF_EGRANULE: `need` is missing, and what comes before it is done.
+ * Other errors: -PF_EMAPCOUNT, -ENOMEM, -PF_EHOLDS, -PF_ERUNSPACE: from there on SIGBUS is raised. Takes the space's lock. */
+int mm_sync(struct rt_self *me, struct space *space, uint64_t va, uint64_t pages,
+	    struct mm_need *need);
+/* The same for what others marked as stale since. `give_up`: what is missing is not to be had (no space): SIGBUS there. 1: there was something. */
+int mm_sync_stale(struct rt_self *me, struct space *space, bool give_up, struct mm_need *need);
+
+/* Pages [first, end) of an inode, or its size, have changed: windows there are stale, and their processes are told. Inode lock. Sets me->told if
+ * there are any. */
+void mm_tell(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t first, uint64_t end);
+/* Waits, at most MM_TELL_NS in all, until the windows of other processes are up to date that were stale when it was called; not for processes that are stopped or dead, or that let an earlier wait
+ * pass. No locks held. */
+#define MM_TELL_NS 50000000ull
+void mm_wait_told(struct rt_self *me);
 
 #endif

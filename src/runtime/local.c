@@ -111,6 +111,7 @@ void local_close(struct rt *rt)
 	free(rt->local->holds.at);
 	free(rt->local->handles.at);
 	free(rt->local->flocks.at);
+	free(rt->local->vmas.at);
 	pthread_mutex_destroy(&rt->local->mutex);
 	sys_munmap(rt->alive, PAGE_BYTES);
 	free(rt->local);

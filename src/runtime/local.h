@@ -17,7 +17,7 @@ struct rt_free_list {
 struct rt_local {
 	pthread_mutex_t mutex; /* for all of this */
 	struct rt_self *selves;
-	struct rt_free_list holds, handles, flocks;
+	struct rt_free_list holds, handles, flocks, vmas;
 	_Atomic uint64_t
 		table_hint; /* no page of the arena below this is likely to be a free table */
 	struct rt *next;    /* of all runtimes of the process, under local_all */

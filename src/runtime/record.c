@@ -39,7 +39,8 @@ static void push_chunk(struct rt_free_list *list, struct rt_chunk *chunk, enum r
 	for (unsigned i = per_chunk; i-- > 0;)
 		push(list, type == RT_CHUNK_HOLDS     ? (void *)&chunk->holds[i]
 			   : type == RT_CHUNK_HANDLES ? (void *)&chunk->handles[i]
-						      : (void *)&chunk->flocks[i]);
+			   : type == RT_CHUNK_FLOCKS  ? (void *)&chunk->flocks[i]
+						      : (void *)&chunk->vmas[i]);
 }
 
 static void *pop(struct rt_free_list *list)
@@ -153,6 +154,23 @@ void rt_flock_put(struct rt_self *me, struct rt_flock *flock)
 	put(me, &me->rt->local->flocks, flock);
 }
 
+struct rt_vma *rt_vma_get(struct rt_self *me)
+{
+	return get(me, &me->rt->local->vmas, RT_CHUNK_VMAS, RT_VMAS);
+}
+
+void rt_vma_put(struct rt_self *me, struct rt_vma *vma)
+{
+	put(me, &me->rt->local->vmas, vma);
+}
+
+void rt_vmas_free(struct rt *rt, unsigned slot)
+{
+	for (struct rt_chunk *c = rt_chunks(rt, slot, RT_CHUNK_VMAS); c; c = rt_chunk_next(rt, c))
+		for (unsigned i = 0; i < RT_VMAS; i++)
+			store_release(&c->vmas[i].file, 0);
+}
+
 void record_keep(struct rt_self *me)
 {
 	if (me->free_hold)
@@ -180,4 +198,5 @@ void record_adopt(struct rt *rt)
 	adopt(rt, &rt->local->holds, RT_CHUNK_HOLDS, RT_HOLDS);
 	adopt(rt, &rt->local->handles, RT_CHUNK_HANDLES, RT_HANDLES);
 	adopt(rt, &rt->local->flocks, RT_CHUNK_FLOCKS, RT_FLOCKS);
+	adopt(rt, &rt->local->vmas, RT_CHUNK_VMAS, RT_VMAS);
 }

@@ -314,6 +314,17 @@ struct rt_flock *rt_next_flock(struct rt *rt, struct rt_cursor *c)
 	return NULL;
 }
 
+struct rt_vma *rt_next_vma(struct rt *rt, struct rt_cursor *c)
+{
+	while (next_place(rt, c, RT_CHUNK_VMAS, RT_VMAS)) {
+		struct rt_vma *vma = &c->chunk->vmas[c->i++];
+
+		if (load_acquire(&vma->file))
+			return vma;
+	}
+	return NULL;
+}
+
 void rt_row_bury(struct rt *rt, rt_owner owner)
 {
 	unsigned slot = rt_owner_slot(owner);

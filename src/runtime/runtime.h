@@ -53,6 +53,7 @@ struct rt_self {
 	rt_handle *free_handle;    /* the same of handles */
 	unsigned locks;            /* classes this thread has locked, a bit each */
 	unsigned inode_locks;      /* how many of class RT_LOCK_INODE */
+	bool told; /* this thread changed pages that windows show: it is to wait for these, without a lock */
 	struct rt_self *next;
 };
 
@@ -188,6 +189,8 @@ struct rt_row *rt_next_row(struct rt *rt, struct rt_cursor *c);
 struct rt_hold *rt_next_hold(struct rt *rt, struct rt_cursor *c);
 /* The same for file locks. */
 struct rt_flock *rt_next_flock(struct rt *rt, struct rt_cursor *c);
+/* The same for windows. */
+struct rt_vma *rt_next_vma(struct rt *rt, struct rt_cursor *c);
 
 /* ---- records of this process -------------------------------------------------------------------- */
 
@@ -204,6 +207,10 @@ rt_handle *rt_handle_get(struct rt_self *me);
 void rt_handle_put(struct rt_self *me, rt_handle *handle);
 struct rt_flock *rt_flock_get(struct rt_self *me);
 void rt_flock_put(struct rt_self *me, struct rt_flock *flock);
+struct rt_vma *rt_vma_get(struct rt_self *me);
+void rt_vma_put(struct rt_self *me, struct rt_vma *vma);
+/* Windows of a slot whose process is dead, or has left, are none any more. Reap lock, or its own. */
+void rt_vmas_free(struct rt *rt, unsigned slot);
 
 /* ---- page tables --------------------------------------------------------------------------------- */
 

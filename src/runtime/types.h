@@ -4,8 +4,8 @@
  *
  *   header, slots | regions of the modules above | arena: chunks of rows, holds, handles; page tables
  *
- * A slot is an attached process; it has one row per thread that calls us, hold records (its maps and
- * pins), handle records (its open files) and records of file locks, in chunks of 4 KiB. A chunk belongs to its slot's number
+ * A slot is an attached process; it has one row per thread that calls us, hold records (its maps,
+ * pins and pieces of windows), handle records (its open files), records of file locks and of windows, in chunks of 4 KiB. A chunk belongs to its slot's number
  * for ever, whatever process has the slot, and keeps its type, so anybody may read it at any time.
  *
  * Letters say what protects a field:
@@ -23,7 +23,7 @@
 #include "base/bits.h"
 
 #define RT_MAGIC   0x31306e757264666eull
-#define RT_VERSION 4u
+#define RT_VERSION 5u
 #define RT_SLOTS   2048u
 #define RT_CHUNK   4096u
 #define RT_ROWS    31u /* per chunk, 128 bytes each */
@@ -32,6 +32,7 @@
 #define RT_HOLDS   63u /* per chunk, 64 bytes each */
 #define RT_HANDLES 504u /* per chunk, 8 bytes each */
 #define RT_FLOCKS  63u  /* per chunk, 64 bytes each */
+#define RT_VMAS    63u  /* per chunk, 64 bytes each */
 #define RT_FOLIOS  512u /* that one section, and one hold record, covers at most */
 
 enum rt_state { RT_NEW, RT_BUILDING, RT_READY, RT_CLOSING, RT_GONE };
@@ -95,7 +96,7 @@ struct rt_row {
 };
 _Static_assert(sizeof(struct rt_row) == 128, "a row is two cache lines");
 
-/* A direct map, a pin, or a piece of one: at most RT_FOLIOS folios, contiguous in memory. It counts once
+/* A direct map, a pin, a window, or a piece of one: at most RT_FOLIOS folios, contiguous in memory. It counts once
  * on every folio that `range` touches. `range` is stored last (account) and exchanged with 0 to give back. */
 struct rt_hold {
 	_Atomic uint64_t range; /* [s] rt_range(); 0: unused */
@@ -126,11 +127,27 @@ struct rt_flock {
 };
 _Static_assert(sizeof(struct rt_flock) == 64, "a file lock is one cache line");
 
+/* A window of a slot: addresses at which a file is mapped. Addresses, index and file are constant while `file` is not 0; when a part goes, or it moves, another
+ * record takes its place. Only `pages` changes, by its own process. Anybody who changes the file's pages marks those as stale, under the inode's lock. */
+struct rt_vma {
+	_Atomic uint64_t file;  /* [o] {igen 32 | ino 32}; 0: unused. Stored last, cleared first */
+	_Atomic uint64_t start; /* [o] address / 4096 */
+	_Atomic uint64_t pages; /* [o] */
+	_Atomic uint64_t index; /* [o] page of the file at its start */
+	_Atomic uint64_t
+		stale; /* [s] rt_stale(): blocks of the file to be looked at again; 0: none */
+	_Atomic uint64_t since; /* [o] ns since 1970 */
+	_Atomic uint32_t flags; /* [o] in the words of module mm */
+	uint8_t unused[12];
+};
+_Static_assert(sizeof(struct rt_vma) == 64, "a window is one cache line");
+
 enum rt_chunk_type {
 	RT_CHUNK_ROWS,
 	RT_CHUNK_HOLDS,
 	RT_CHUNK_HANDLES,
 	RT_CHUNK_FLOCKS,
+	RT_CHUNK_VMAS,
 	RT_CHUNK_TYPES
 };
 
@@ -144,6 +161,7 @@ struct rt_chunk {
 		struct rt_hold holds[RT_HOLDS];
 		rt_handle handles[RT_HANDLES];
 		struct rt_flock flocks[RT_FLOCKS];
+		struct rt_vma vmas[RT_VMAS];
 	};
 };
 _Static_assert(sizeof(struct rt_chunk) == RT_CHUNK, "a chunk is a page");
@@ -162,10 +180,13 @@ struct rt_slot {
 	_Atomic uint64_t retry; /* [s] CLOCK_MONOTONIC ns before which a deferred reap is left */
 	_Atomic uint64_t command[2]; /* [o] label, 16 bytes with NUL */
 	_Atomic uint32_t mail;       /* [s] a futex: counts what its service thread is to look at */
-	uint32_t unused;
+	_Atomic uint32_t
+		seen; /* [o] a futex: up to which mail its windows are what their files are */
 	_Atomic uint64_t
 		root; /* [o] of its page tables, in the words of module mm; 0: it has none */
-	uint8_t unused_too[16];
+	_Atomic uint32_t
+		deaf; /* [s] somebody waited for this mail in vain: nobody does until it was seen */
+	uint32_t unused;
 };
 _Static_assert(sizeof(struct rt_slot) == 128, "a slot is two cache lines");
 
@@ -218,6 +239,22 @@ static inline uint64_t rt_range_pfn(uint64_t range)
 static inline uint64_t rt_range_pages(uint64_t range)
 {
 	return range >> 40;
+}
+
+/* Blocks of a file, first to last, in one word: {last + 1 32 | first 32}. */
+static inline uint64_t rt_stale(uint64_t first_page, uint64_t end_page)
+{
+	return div_up(end_page, BLOCK_PAGES) << 32 | first_page / BLOCK_PAGES;
+}
+
+static inline uint64_t rt_stale_first(uint64_t stale)
+{
+	return (stale & 0xffffffff) * BLOCK_PAGES;
+}
+
+static inline uint64_t rt_stale_end(uint64_t stale)
+{
+	return (stale >> 32) * BLOCK_PAGES;
 }
 
 /* Widened to whole blocks, so that it covers the folios of all pages in the range. */
