@@ -55,7 +55,11 @@ static struct inode_attr some_attr(struct test_random *chance)
 
 	a.shrink_end = a.shrink_to + test_below(chance, 1 << 20);
 	if ((a.mode & S_IFMT) != S_IFREG)
+		a.flags &= ~(INODE_BUSY | INODE_KEEPS | INODE_DEVICE);
+	if (inode_device_align(a.flags)) {
 		a.flags &= ~(INODE_BUSY | INODE_KEEPS);
+		a.size = inode_device_align(a.flags) * (1 + test_below(chance, 1000));
+	}
 	a.nlink = a.state == INODE_NAMED ? 1 + (uint32_t)test_below(chance, 1000) : 0;
 	return a;
 }
@@ -110,7 +114,7 @@ static void records(struct test_random *chance)
 /* A fitting checksum over what nobody writes. */
 static void impossible(struct test_random *chance)
 {
-	for (unsigned which = 0; which < 11; which++) {
+	for (unsigned which = 0; which < 14; which++) {
 		struct inode_attr a = some_attr(chance), back;
 		struct inode_format inode;
 
@@ -134,6 +138,12 @@ static void impossible(struct test_random *chance)
 			a.shrink_to = FILE_PAGES_MAX * PAGE_BYTES + 1;
 		if (which == 8)
 			a.key |= 1ull << 63;
+		if (which > 10) {
+			a.flags = 2u << INODE_DEVICE_SHIFT | (which == 11 ? INODE_KEEPS : 0);
+			a.size = which == 12   ? BLOCK_BYTES + PAGE_BYTES
+				 : which == 13 ? 0
+					       : BLOCK_BYTES;
+		}
 		if (which == 9) {
 			a.mode = S_IFDIR | 0755;
 			a.flags = INODE_SHRINKING;

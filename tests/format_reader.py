@@ -242,6 +242,11 @@ class Pool:
     def pages(self, inode):
         kind, _, count = self.entry(inode, 1 << 62 | 2, inode.pages)
         check(kind in (EMPTY, LEAF) and count == sum(n for _, n, _ in self.map(inode)), "inode %d: number of pages" % inode.number)
+        if inode.flags & 96 and inode.state != 3:
+            align = PAGE * 512 ** ((inode.flags >> 5 & 3) - 1)
+            places = {pfn - index if pfn is not None else None for index, _, pfn in self.map(inode)}
+            check(len(places) == 1 and None not in places, "device %d: in one piece" % inode.number)
+            check(count * PAGE == inode.size and not inode.size % align and not places.pop() * PAGE % align, "device %d: its place and size" % inode.number)
         return count
 
     def copy(self, inode, out):

@@ -1002,6 +1002,55 @@ static void flags_of_link(void)
 	image_seal_inode(&image, image.link);
 }
 
+static void flags_of_no_device(void)
+{
+	image_inode(&image, image.directory)->state |= 1ull << (8 + INODE_DEVICE_SHIFT);
+	image_seal_inode(&image, image.directory);
+}
+
+static void make_device(uint32_t ino, uint64_t level, uint64_t size)
+{
+	struct inode_format *inode = image_inode(&image, ino);
+
+	inode->state |= (level + 1) << (8 + INODE_DEVICE_SHIFT);
+	set(&inode->size, size);
+	image_seal_inode(&image, ino);
+}
+
+static void device_size(void)
+{
+	make_device(image.leaf, 1, BLOCK_BYTES + PAGE_BYTES);
+}
+
+static void device_empty(void)
+{
+	make_device(image.unnamed, 0, 0);
+}
+
+static void device_with_hole(void)
+{
+	make_device(image.leaf, 1, 2 * BLOCK_BYTES);
+}
+
+static void device_past_end(void)
+{
+	make_device(image.leaf, 0, BLOCK_BYTES - PAGE_BYTES);
+}
+
+static void device_scattered(void)
+{
+	make_device(image.small, 0, 5 * PAGE_BYTES);
+}
+
+static void device_unwritten(void)
+{
+	_Atomic uint64_t *entry = image_bottom(&image, image.leaf);
+
+	make_device(image.leaf, 1, BLOCK_BYTES);
+	set(entry, load_relaxed(entry) | ENTRY_UNWRITTEN);
+	image_seal_entry(&image, image.leaf, 0, entry);
+}
+
 static void punch_backwards(void)
 {
 	struct inode_format *inode = image_inode(&image, image.small);
@@ -1159,6 +1208,13 @@ static const struct {
 	CASE(xattr_prefix, "xattr", ""),
 	CASE(xattr_nul, "xattr", ""),
 	CASE(xattr_twice, "xattr", ""),
+	CASE(flags_of_no_device, "inode", "flags"),
+	CASE(device_size, "inode", "device"),
+	CASE(device_empty, "inode", "device"),
+	CASE(device_with_hole, "device", "piece"),
+	CASE(device_past_end, "device", "piece"),
+	CASE(device_scattered, "device", "piece"),
+	CASE(device_unwritten, "device", "piece"),
 	CASE(pages_more, "map", "pages"),
 	CASE(pages_kind, "map", "pages"),
 	CASE(inline_bit, "map", "check"),

@@ -78,6 +78,14 @@ static void from_words(const uint64_t *words, struct inode_attr *attr)
 	};
 }
 
+/* One that is not a device is never wrong. */
+static bool device_wrong(const struct inode_attr *a)
+{
+	uint64_t align = inode_device_align(a->flags);
+
+	return align && (a->flags & (INODE_BUSY | INODE_KEEPS) || !a->size || a->size % align);
+}
+
 static int check_attr(const struct inode_attr *a, const uint64_t *words)
 {
 	uint32_t type = a->mode & S_IFMT;
@@ -86,8 +94,11 @@ static int check_attr(const struct inode_attr *a, const uint64_t *words)
 		return err(PF_ECORRUPT, "inode: state %d, flags %x", (int)a->state, a->flags);
 	if (a->state == INODE_FREE)
 		return 0;
-	if (type != S_IFREG && a->flags & (INODE_BUSY | INODE_KEEPS))
+	if (type != S_IFREG && a->flags & (INODE_BUSY | INODE_KEEPS | INODE_DEVICE))
 		return err(PF_ECORRUPT, "inode: flags %x of no file", a->flags);
+	if (device_wrong(a))
+		return err(PF_ECORRUPT, "inode: a device of %lu bytes, flags %x",
+			   (unsigned long)a->size, a->flags);
 	if ((type != S_IFREG && type != S_IFDIR && type != S_IFLNK) || a->mode & ~(S_IFMT | 07777u))
 		return err(PF_ECORRUPT, "inode: mode %o", a->mode);
 	if (a->size > FILE_PAGES_MAX * PAGE_BYTES || a->shrink_to > FILE_PAGES_MAX * PAGE_BYTES ||

@@ -46,12 +46,23 @@ enum inode_state {
 
 #define INODE_SHRINKING \
 	0x1u /* pages at or past shrink_to (bytes) are still to be removed, and its tail zeroed */
-#define INODE_IMMUTABLE 0x2u
-#define INODE_APPEND    0x4u
-#define INODE_KEEPS     0x8u  /* pages past the end were asked for, and stay */
-#define INODE_PUNCHING  0x10u /* bytes from shrink_to to shrink_end are still to be made a hole */
-#define INODE_FLAGS     0x1fu
-#define INODE_BUSY      (INODE_SHRINKING | INODE_PUNCHING) /* something of it is unfinished */
+#define INODE_IMMUTABLE    0x2u
+#define INODE_APPEND       0x4u
+#define INODE_KEEPS        0x8u  /* pages past the end were asked for, and stay */
+#define INODE_PUNCHING     0x10u /* bytes from shrink_to to shrink_end are still to be made a hole */
+#define INODE_DEVICE       0x60u /* 0; or n << INODE_DEVICE_SHIFT: a device, see inode_device_align() */
+#define INODE_FLAGS        0x7fu
+#define INODE_BUSY         (INODE_SHRINKING | INODE_PUNCHING) /* something of it is unfinished */
+#define INODE_DEVICE_SHIFT 5u
+
+/* Of a device: its alignment in bytes, 4 KiB, 2 MiB or 1 GiB. It is a file that is one piece of memory at a multiple of that, with pages for all of its size, which is such a multiple
+ * too; neither ever changes. 0: any other file. */
+static inline uint64_t inode_device_align(uint32_t flags)
+{
+	unsigned n = (flags & INODE_DEVICE) >> INODE_DEVICE_SHIFT;
+
+	return n ? (uint64_t)PAGE_BYTES << 9 * (n - 1) : 0;
+}
 
 /* crc covers the words from `size` to `shrink_end`. What stands before it has checks of its own, but inlined[] of a symbolic link, which crc covers too. */
 struct inode_format {

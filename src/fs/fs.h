@@ -106,6 +106,8 @@ int fs_attr(struct fs *fs, uint32_t ino, struct inode_attr *attr);
 /* One word of the attributes, without a lock and without checking the rest. */
 uint64_t fs_size(struct fs *fs, uint32_t ino);
 uint32_t fs_generation(struct fs *fs, uint32_t ino);
+/* The alignment of a device, in bytes: inode_device_align(). 0: any other inode. Once it is a device, it is one until it is removed. */
+uint64_t fs_device(struct fs *fs, uint32_t ino);
 /* It has a name, and nothing of it is unfinished: what nearly all inodes are nearly always. */
 static inline bool fs_is_settled(struct fs *fs, uint32_t ino)
 {

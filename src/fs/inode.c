@@ -24,6 +24,11 @@ uint32_t fs_generation(struct fs *fs, uint32_t ino)
 	return load_acquire(&fs->inodes[ino].state) >> 32;
 }
 
+uint64_t fs_device(struct fs *fs, uint32_t ino)
+{
+	return inode_device_align((uint32_t)(load_acquire(&fs->inodes[ino].state) >> 8));
+}
+
 uint32_t fs_type(struct fs *fs, uint32_t ino)
 {
 	return load_acquire(&fs->inodes[ino].mode_uid) & S_IFMT;

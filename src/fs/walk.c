@@ -21,6 +21,8 @@ struct place {
 	uint64_t pages, end; /* so far: their number, and the index after the last */
 	uint64_t run_pfn, run_pages, run_index; /* pages that are contiguous in file and memory */
 	unsigned run_order;
+	uint64_t base;  /* of a device: the page in memory at its page 0 */
+	bool scattered; /* other pages are not where that would have them, or never written */
 };
 
 int inner_walk_begin(struct walk *w)
@@ -163,6 +165,9 @@ static void walk_leaf(struct walk *w, struct place *at, uint64_t index, entry_t 
 				 (unsigned long)index, (unsigned long)pfn);
 		return;
 	}
+	if (!at->pages)
+		at->base = pfn - index;
+	at->scattered |= pfn - index != at->base || entry_kind(e) != ENTRY_LEAF;
 	at->pages += pages;
 	at->end = MAX(at->end, index + pages);
 	add_run(w, at, index, pfn, pages, entry_order(e));
@@ -229,6 +234,19 @@ static bool is_moved(const struct walk *w, entry_t root)
 	return entry_kind(first) == ENTRY_LEAF && entry_order(first) == BLOCK_ORDER;
 }
 
+/* All of a device is one piece of memory, as aligned as it says. One that is being removed has what it still has. */
+static void walk_device(struct walk *w, const struct place *at, const struct inode_attr *attr)
+{
+	uint64_t align = inode_device_align(attr->flags);
+
+	if (align && attr->state != INODE_EVICTING &&
+	    (at->scattered || at->pages != attr->size / PAGE_BYTES ||
+	     at->end != attr->size / PAGE_BYTES || at->base * PAGE_BYTES % align))
+		report_violation(w->report, "device",
+				 "inode %u is no piece of %lu bytes at a multiple of %lu", at->ino,
+				 (unsigned long)attr->size, (unsigned long)align);
+}
+
 static void walk_map(struct walk *w, uint32_t ino, const struct inode_attr *attr)
 {
 	uint32_t igen = attr->generation;
@@ -252,6 +270,7 @@ static void walk_map(struct walk *w, uint32_t ino, const struct inode_attr *attr
 		report_violation(w->report, "map", "inode %u has a tree of %u levels", ino,
 				 entry_order(root) + 1);
 	end_run(w, &at);
+	walk_device(w, &at, attr);
 	w->past_end |= at.end > div_up(attr->size, PAGE_BYTES);
 	pages = inner_walk_word(w, &inode->pages);
 	if (pages != (at.pages ? entry_make(ino, igen, PAGES_INDEX, ENTRY_LEAF, 0, at.pages) : 0))
