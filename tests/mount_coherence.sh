@@ -54,9 +54,10 @@ for i in 1 2 3; do
 	[ "$(cat "$m/h")" = new ] || fail "$i: $(cat "$m/h")"
 done
 
-# a name that was not there is not remembered as such
+# a name that was not there
 is_gone late || fail "late"
 expect 0 cp "$dir/new" "$p:/late"
+until_true stat "$m/late" >"$dir/out" 2>&1
 same "$m/late" "$dir/new"
 
 # names that go

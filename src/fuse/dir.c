@@ -14,13 +14,13 @@ enum { AFTER_DOT = 1, AFTER_DOTS = 2 };
 
 /* ---- opening --------------------------------------------------------------------------------------- */
 
-static int open_directory(struct caller *who, struct node *node, pf_file **file)
+static int open_directory(struct caller *who, struct node *node, pf_file **file,
+			  struct pf_stat *stat)
 {
-	struct pf_stat stat;
-	int rc = pf_stat(node->file, &stat);
+	int rc = pf_stat(node->file, stat);
 
 	if (rc == 0)
-		rc = caller_may(who, &stat, R_OK);
+		rc = caller_may(who, stat, R_OK);
 	if (rc < 0)
 		return rc;
 	caller_as_server();
@@ -29,12 +29,35 @@ static int open_directory(struct caller *who, struct node *node, pf_file **file)
 	return rc;
 }
 
+static void set_listed(struct node *node)
+{
+	pthread_mutex_lock(&node->mutex);
+	node->listed_ns = mount_now();
+	pthread_mutex_unlock(&node->mutex);
+}
+
+/*
+ * The kernel has the attributes of what is in a directory from reading it. So it keeps what it has read as long as these: then
+ * reading once more is cheaper than to ask for each.
+ */
+static bool listed_lately(struct node *node)
+{
+	uint64_t timeout = (uint64_t)(mount_self.options.attr_timeout * 1e9);
+	bool lately;
+
+	pthread_mutex_lock(&node->mutex);
+	lately = node->listed_ns && mount_now() - node->listed_ns < timeout;
+	pthread_mutex_unlock(&node->mutex);
+	return lately;
+}
+
 void dir_open(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *fi)
 {
 	uid_t uid = fuse_req_ctx(req)->uid;
 	struct node *node = node_of(number);
 	struct handle *handle = NULL;
 	struct caller who;
+	struct pf_stat stat;
 	pf_file *file;
 	int rc = limit_take(uid);
 
@@ -44,7 +67,7 @@ void dir_open(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *fi)
 	}
 	caller_begin(&who, req);
 	do
-		rc = open_directory(&who, node, &file);
+		rc = open_directory(&who, node, &file, &stat);
 	while (caller_again(&who, rc));
 	caller_end(&who);
 	if (rc == 0) {
@@ -58,6 +81,8 @@ void dir_open(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *fi)
 		return;
 	}
 	fi->fh = (uintptr_t)handle;
+	fi->cache_readdir = true;
+	fi->keep_cache = watch_open(node, &stat) && listed_lately(node);
 	if (fuse_reply_open(req, fi) < 0)
 		handle_drop(handle);
 }
@@ -172,6 +197,8 @@ static void list(fuse_req_t req, size_t size, off_t offset, struct fuse_file_inf
 	struct caller who;
 	int rc = -ENOMEM;
 
+	if (offset == 0)
+		set_listed(l.handle->node);
 	l.bytes = malloc(size);
 	if (l.bytes) {
 		caller_begin(&who, req);

@@ -70,27 +70,41 @@ void answer_own(pf_file *file, struct pf_stat *stat)
 
 /* ---- operations ------------------------------------------------------------------------------------ */
 
+/* One that is not there is looked up twice, see absent.c. *told: the kernel may believe it, who answers by *turn. */
+static int lookup(struct node *dir, const char *name, struct node **node, struct pf_stat *stat,
+		  bool *told, uint64_t *turn)
+{
+	int rc = node_lookup(dir, name, node, stat);
+
+	*told = rc == -PF_ENOFILE && mount_self.options.negative_timeout > 0 &&
+		absent_note(dir, name, turn);
+	return *told ? node_lookup(dir, name, node, stat) : rc;
+}
+
 void look_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct fuse_entry_param e = {.entry_timeout = mount_self.options.negative_timeout};
+	struct node *dir = node_of(parent), *node;
+	struct fuse_entry_param e;
 	struct caller who;
-	struct node *node;
 	struct pf_stat stat;
+	uint64_t turn;
+	bool told;
 	int rc;
 
 	caller_begin(&who, req);
 	do
-		rc = node_lookup(node_of(parent), name, &node, &stat);
+		rc = lookup(dir, name, &node, &stat, &told, &turn);
 	while (caller_again(&who, rc));
 	caller_end(&who);
 	if (rc == 0) {
 		watch_told(node, &stat);
 		answer_entry(node, &stat, &e);
-	}
-	if (rc == 0 || (rc == -PF_ENOFILE && e.entry_timeout > 0))
 		fuse_reply_entry(req, &e);
-	else
+	} else if (rc == -PF_ENOFILE && told) {
+		absent_answer(req, dir, turn);
+	} else {
 		answer_error(req, rc);
+	}
 }
 
 void look_forget(fuse_req_t req, fuse_ino_t number, uint64_t lookups)

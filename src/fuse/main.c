@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fuse/mount.h"
@@ -36,6 +37,14 @@ void mount_say(const char *format, ...)
 		fputc('\n', stderr);
 	}
 	va_end(list);
+}
+
+uint64_t mount_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 /* ---- in the background ----------------------------------------------------------------------------- */

@@ -53,6 +53,8 @@ int options_parse(struct mount_options *o, struct fuse_args *args, int argc, cha
 
 /* main.c: "pinfold: mount: message" on standard error, or in the system's log once the mount is up in the background. */
 void mount_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Nanoseconds of a clock that goes on and has ticks, of some milliseconds. */
+uint64_t mount_now(void);
 /* The mount is up. */
 void mount_is_up(void);
 /* Somebody has asked it to end; and ends it. Called by the watching thread until it has ended. */
@@ -64,6 +66,25 @@ void mount_end(void);
 /* How a file was. */
 struct stamp {
 	uint64_t ctime_ns, mtime_ns, size;
+};
+
+static inline struct stamp stamp_of(const struct pf_stat *stat)
+{
+	return (struct stamp){stat->ctime_ns, stat->mtime_ns, stat->size};
+}
+
+static inline bool stamp_same(const struct stamp *a, const struct stamp *b)
+{
+	return a->ctime_ns == b->ctime_ns && a->mtime_ns == b->mtime_ns && a->size == b->size;
+}
+
+/* Of a directory: names that the kernel may believe are not there, see absent.c. */
+struct absents {
+	struct absent *first, **last;
+	unsigned count;
+	bool listed;      /* the directory is on the list of those that have some */
+	uint64_t turn;    /* counts how often they were taken away */
+	struct stamp dir; /* how the directory was, but for what the mount itself changed since */
 };
 
 struct node {
@@ -79,8 +100,10 @@ struct node {
 	bool stale_told;    /* N, an open of what has no name was refused once, see data.c */
 	uint64_t parent;    /* N, the directory where the kernel found it last, 0: none known */
 	char *name;         /* N, its name there */
-	atomic_bool locked; /* there was a lock on its bytes, through this mount */
-	atomic_uint mappable; /* handles by which programs may have shared maps to store into */
+	uint64_t listed_ns; /* N, of a directory: when it was read from its beginning last */
+	struct absents absents; /* N */
+	atomic_bool locked;     /* there was a lock on its bytes, through this mount */
+	atomic_uint mappable;   /* handles by which programs may have shared maps to store into */
 	atomic_bool
 		plain; /* it was seen to have no capabilities (security.capability), and was not given any since */
 };
@@ -98,6 +121,8 @@ struct node *node_for(pf_file *file, const struct pf_stat *stat, struct node *di
 		      const char *name);
 /* The node of this very file, one more lookup counted; NULL: the kernel does not know it. */
 struct node *node_known(const struct pf_stat *stat);
+/* The same by its number, for as long as it is needed. */
+struct node *node_keep(uint64_t inode);
 /* The kernel has forgotten it so many times. */
 void node_forget(fuse_ino_t number, uint64_t lookups);
 /* Calls `each` for nodes of the table, some at a time: from bucket *cursor on, about `max` nodes, which stay while it runs. False: the table's end was reached. */
@@ -122,14 +147,33 @@ struct watch_change {
 };
 struct watch_change watch_before_bytes(struct node *node);
 void watch_after_bytes(struct node *node, struct watch_change change);
-/* A file is opened, which is `stat`: true if the pages that the kernel has of it may stay. */
+/* A file or directory is opened, which is `stat`: true if the pages that the kernel has of it may stay. */
 bool watch_open(struct node *node, const struct pf_stat *stat);
 /* The kernel's idea of this file is wrong: tell it soon, from the watching thread. */
 void watch_wrong(struct node *node);
+/* The kernel is to ask for this name before it uses it again. From the watching thread alone. */
+void watch_forget_name(uint64_t dir, const char *name);
 /* Look now. Also from signal handlers. */
 void watch_poke(void);
 int watch_start(void);
 void watch_stop(void);
+
+/* ---- names that are not there (absent.c) ----------------------------------------------------------- */
+
+enum { ABSENT_LOOK_NS = 10 * 1000000 }; /* between two looks at directories that have some */
+
+/* A name is about to be told as not there: it is to be looked up after this, and answered with *turn. False: there are too
+ * many, or there is no memory, so the kernel must not believe it. */
+bool absent_note(struct node *dir, const char *name, uint64_t *turn);
+/* It was not there after it was noted. */
+void absent_answer(fuse_req_t req, struct node *dir, uint64_t turn);
+/* With the node's mutex: the names that the kernel must not believe any more, if the directory is not as it was. NULL: none. */
+struct absent *absent_take(struct node *dir, const struct stamp *now);
+/* Without it: tells the kernel, and frees them. */
+void absent_tell(uint64_t dir, struct absent *taken);
+void absent_drop(struct node *dir);
+/* Calls `each` for the directories that have some. False: there are none. */
+bool absent_directories(void (*each)(struct node *dir));
 
 /* ---- callers (caller.c) ---------------------------------------------------------------------------- */
 

@@ -89,6 +89,7 @@ void node_close_left(void)
 static void drop(struct node *node)
 {
 	node_close(node->file);
+	absent_drop(node);
 	pthread_mutex_destroy(&node->mutex);
 	free(node->name);
 	free(node);
@@ -141,6 +142,18 @@ struct node *node_known(const struct pf_stat *stat)
 	else
 		node = NULL;
 	pthread_mutex_unlock(stripe_of(stat->inode));
+	return node;
+}
+
+struct node *node_keep(uint64_t inode)
+{
+	struct node *node;
+
+	pthread_mutex_lock(stripe_of(inode));
+	node = find(inode);
+	if (node)
+		node->lookups++;
+	pthread_mutex_unlock(stripe_of(inode));
 	return node;
 }
 

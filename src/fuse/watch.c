@@ -28,16 +28,6 @@ static atomic_bool stopping;
 static pthread_t thread;
 static bool started;
 
-static struct stamp stamp_of(const struct pf_stat *stat)
-{
-	return (struct stamp){stat->ctime_ns, stat->mtime_ns, stat->size};
-}
-
-static bool same(const struct stamp *a, const struct stamp *b)
-{
-	return a->ctime_ns == b->ctime_ns && a->mtime_ns == b->mtime_ns && a->size == b->size;
-}
-
 /* ---- what the mount does itself -------------------------------------------------------------------- */
 
 void watch_told(struct node *node, const struct pf_stat *stat)
@@ -53,7 +43,8 @@ static bool is_told(struct node *node, const struct pf_stat *stat)
 	bool told;
 
 	pthread_mutex_lock(&node->mutex);
-	told = same(&now, &node->told);
+	told = stamp_same(&now, &node->told) &&
+	       (!node->absents.first || stamp_same(&now, &node->absents.dir));
 	pthread_mutex_unlock(&node->mutex);
 	return told;
 }
@@ -102,8 +93,11 @@ void watch_after(struct node *node, bool clean)
 {
 	struct pf_stat stat;
 
-	if (clean && pf_stat(node->file, &stat) == 0)
-		watch_told(node, &stat);
+	if (!clean || pf_stat(node->file, &stat) < 0)
+		return;
+	pthread_mutex_lock(&node->mutex);
+	node->told = node->absents.dir = stamp_of(&stat);
+	pthread_mutex_unlock(&node->mutex);
 }
 
 bool watch_open(struct node *node, const struct pf_stat *stat)
@@ -114,7 +108,7 @@ bool watch_open(struct node *node, const struct pf_stat *stat)
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &ts);
 	pthread_mutex_lock(&node->mutex);
-	keep = node->pages_settled && same(&now, &node->pages);
+	keep = node->pages_settled && stamp_same(&now, &node->pages);
 	node->pages = now;
 	node->pages_settled = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec >
 			      now.ctime_ns + SETTLED_NS;
@@ -140,20 +134,25 @@ void watch_wrong(struct node *node)
 
 /* ---- the thread ------------------------------------------------------------------------------------ */
 
+void watch_forget_name(uint64_t dir, const char *name)
+{
+	if (fuse_lowlevel_notify_expire_entry(mount_self.session, dir, name, strlen(name),
+					      FUSE_LL_EXPIRE_ONLY) == -ENOSYS)
+		fuse_lowlevel_notify_inval_entry(mount_self.session, dir, name, strlen(name));
+}
+
 static void forget(const struct node *node, uint64_t parent, const char *name)
 {
 	fuse_lowlevel_notify_inval_inode(mount_self.session, node->inode, 0, 0);
-	if (!name)
-		return;
-	if (fuse_lowlevel_notify_expire_entry(mount_self.session, parent, name, strlen(name),
-					      FUSE_LL_EXPIRE_ONLY) == -ENOSYS)
-		fuse_lowlevel_notify_inval_entry(mount_self.session, parent, name, strlen(name));
+	if (name)
+		watch_forget_name(parent, name);
 }
 
 static void look_at(struct node *node)
 {
 	struct pf_stat stat;
 	struct stamp now;
+	struct absent *absent;
 	uint64_t parent = 0;
 	char *name = NULL;
 	bool changed;
@@ -162,7 +161,8 @@ static void look_at(struct node *node)
 		return;
 	now = stamp_of(&stat);
 	pthread_mutex_lock(&node->mutex);
-	changed = node->told.ctime_ns && !same(&now, &node->told);
+	changed = node->told.ctime_ns && !stamp_same(&now, &node->told);
+	absent = absent_take(node, &now);
 	if (changed) {
 		atomic_store_explicit(&node->plain, false, memory_order_relaxed);
 		node->told = now;
@@ -173,22 +173,42 @@ static void look_at(struct node *node)
 	pthread_mutex_unlock(&node->mutex);
 	if (changed)
 		forget(node, parent, name);
+	absent_tell(node->inode, absent);
 	free(name);
+}
+
+/* Sleeps until the next look at directories with absent names, or at all nodes. True: at all, as somebody wants it or it is time. */
+static bool sleep_between(bool closely, unsigned *slept_ms)
+{
+	struct pollfd poll_fd = {.fd = wake, .events = POLLIN};
+	unsigned ms = closely ? ABSENT_LOOK_NS / 1000000 : LOOK_MS;
+	eventfd_t count;
+
+	*slept_ms += ms;
+	if (poll(&poll_fd, 1, (int)ms) == 1) {
+		eventfd_read(wake, &count);
+		*slept_ms = LOOK_MS;
+	}
+	if (*slept_ms < LOOK_MS)
+		return false;
+	*slept_ms = 0;
+	return true;
 }
 
 static void *watch(void *arg)
 {
-	struct pollfd poll_fd = {.fd = wake, .events = POLLIN};
 	uint64_t cursor = 0;
-	eventfd_t count;
+	unsigned slept_ms = 0;
 
 	caller_as_server();
 	while (!atomic_load(&stopping)) {
-		if (poll(&poll_fd, 1, LOOK_MS) == 1)
-			eventfd_read(wake, &count);
+		bool closely = absent_directories(look_at);
+		bool all = sleep_between(closely, &slept_ms);
+
 		if (mount_ends())
 			mount_end(); /* again, until the main thread has heard it */
-		node_some(&cursor, LOOK_NODES, look_at);
+		if (all)
+			node_some(&cursor, LOOK_NODES, look_at);
 		node_close_left();
 	}
 	return arg;
