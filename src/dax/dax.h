@@ -23,11 +23,11 @@ int dax_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, u
 int dax_hold_any(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, uint64_t index,
 		 uint64_t max, _Atomic uint64_t *account, struct dax_run *run);
 /* As dax_hold(), once: -PF_EAGAIN where that would wait for a locked range or look again. Waits for nobody, so it may be called under a lock that who locks the
- * range may want: the caller gives that up, waits by dax_wait_range(), and tries again. */
+ * range may want: the caller gives that up, waits by dax_wait_range(), and tries again; after several tries in vain it calls page_repair() too. */
 int dax_try_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, uint64_t index,
 		 uint64_t max, _Atomic uint64_t *account, struct dax_run *run);
-/* Divides a hold of this process: *account keeps its first `pages`, *rest, which was 0, accounts for the others. Each then counts once on each folio that it touches. 0;
- * -PF_EHOLDS; or -PF_EAGAIN: *account was given back meanwhile. */
+/* Divides a hold of this process, of more than `pages` pages: *account keeps its first `pages`, *rest, which was 0, accounts for the others. Each then counts once on
+ * each folio that it touches. 0; or, and nothing has changed, -PF_EHOLDS, -PF_EAGAIN: *account was given back meanwhile. Waits for nobody. */
 int dax_split(struct rt_self *me, struct pages *p, _Atomic uint64_t *account, uint64_t pages,
 	      _Atomic uint64_t *rest);
 /* Gives a hold back: whoever exchanges *account with 0 counts down, so one hold is given back once. `dead`: it was a dead slot's. */

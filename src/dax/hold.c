@@ -174,6 +174,12 @@ int dax_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, u
 	return hold(me, fs, p, ino, index, max, account, run, false);
 }
 
+int dax_try_hold(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, uint64_t index,
+		 uint64_t max, _Atomic uint64_t *account, struct dax_run *run)
+{
+	return try_hold(me, fs, p, ino, index, max, account, run, false);
+}
+
 int dax_hold_any(struct rt_self *me, struct fs *fs, struct pages *p, uint32_t ino, uint64_t index,
 		 uint64_t max, _Atomic uint64_t *account, struct dax_run *run)
 {
@@ -196,4 +202,74 @@ void dax_drop(struct rt_self *me, struct pages *p, _Atomic uint64_t *account, bo
 	if (likely(range))
 		page_down_range(me, p, rt_range_pfn(range), rt_range_pages(range), dead);
 	rt_leave(me);
+}
+
+/* ---- dividing a hold --------------------------------------------------------------------------------- */
+
+/* Each folio of a range that is held, once more; or none. */
+static int count_held(struct rt_self *me, struct pages *p, uint64_t first, uint64_t end)
+{
+	unsigned hint = BLOCK_ORDER;
+
+	for (uint64_t pfn = first; pfn < end;) {
+		uint64_t head, word;
+		int rc = page_up_held(p, pfn, hint, &head, &word);
+
+		if (rc < 0) {
+			count_down(me, p, first, pfn);
+			return rc;
+		}
+		hint = word_order(word);
+		pfn = head + (1ull << hint);
+	}
+	return 0;
+}
+
+/* From the first folio on that begins at `pfn` or behind it. */
+static uint64_t next_folio(const struct pages *p, uint64_t pfn)
+{
+	uint64_t head, word;
+
+	return page_head(p, pfn, BLOCK_ORDER, &head, &word) && head < pfn
+		       ? head + (1ull << word_order(word))
+		       : pfn;
+}
+
+/* The rest is counted and accounted for before the hold becomes shorter, so that at any moment the count is at least what is accounted for. */
+static int divide(struct rt_self *me, struct pages *p, _Atomic uint64_t *account, uint64_t range,
+		  uint64_t pages, _Atomic uint64_t *rest)
+{
+	uint64_t first = rt_range_pfn(range), cut = first + pages;
+	uint64_t end = first + rt_range_pages(range), expected = range;
+	int rc = count_held(me, p, cut, end);
+
+	if (rc < 0)
+		return rc;
+	step("divide: counted");
+	store_release(rest, rt_range(cut, end - cut));
+	step("divide: rest accounted");
+	if (!cas(account, &expected, rt_range(first, pages))) {
+		if (swap(rest, 0))
+			count_down(me, p, cut, end);
+		return -PF_EAGAIN;
+	}
+	step("divide: shortened");
+	/* A folio on both sides of the cut is held by both. */
+	count_down(me, p, next_folio(p, cut), end);
+	return 0;
+}
+
+int dax_split(struct rt_self *me, struct pages *p, _Atomic uint64_t *account, uint64_t pages,
+	      _Atomic uint64_t *rest)
+{
+	uint64_t range = load_relaxed(account);
+	int rc;
+
+	if (!range)
+		return -PF_EAGAIN;
+	CHECK(pages && pages < rt_range_pages(range));
+	rt_enter(me, rt_range_pfn(range), rt_range_pages(range));
+	rc = divide(me, p, account, range, pages, rest);
+	rt_leave(me);
+	return rc;
 }

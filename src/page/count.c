@@ -33,6 +33,23 @@ int page_up(struct pages *p, uint64_t pfn, unsigned hint, uint64_t *head, uint64
 	return 0;
 }
 
+int page_up_held(struct pages *p, uint64_t pfn, unsigned hint, uint64_t *head, uint64_t *word)
+{
+	uint64_t w;
+
+	if (unlikely(!page_head(p, pfn, hint, head, &w)))
+		return -PF_EAGAIN;
+	do {
+		if (unlikely(!word_count(w) || pfn - *head >= 1ull << word_order(w)))
+			return -PF_EAGAIN;
+		if (unlikely(word_count(w) == WORD_COUNT_MAX))
+			return err(PF_EHOLDS, "page %lu", (unsigned long)pfn);
+	} while (!cas(&page_at(p, *head)->word, &w, w + 1));
+	*word = w + 1;
+	step("get: counted");
+	return 0;
+}
+
 static void wake(struct pages *p, uint64_t head)
 {
 #ifndef PF_BREAK_NO_WAKE

@@ -6,7 +6,7 @@
  * first taken, so an empty pool has nearly no runtime; it is detailed (and its part of the map given memory) before it has a folio of less than all its pages, or a page of such a
  * folio leaves its file. So large files need 128 bytes for 2 MiB.
  *
- * page_up, page_down, page_down_range and page_release are called in a section of the caller that covers the folio (runtime/
+ * page_up, page_up_held, page_down, page_down_range and page_release are called in a section of the caller that covers the folio (runtime/
  * section.h); page_take, page_discard and page_recount make their own. None waits for a lock but the allocator's.
  */
 #ifndef PAGE_PAGE_H
@@ -149,6 +149,8 @@ static inline bool page_head(const struct pages *p, uint64_t pfn, unsigned hint,
 /* Count + 1 on the folio that covers pfn, which must be a member's: 0 and *head, *word (new). -PF_EAGAIN: look the
  * entry up again. -PF_EHOLDS: the count is at its maximum. Acquire. */
 int page_up(struct pages *p, uint64_t pfn, unsigned hint, uint64_t *head, uint64_t *word);
+/* The same on a folio that somebody holds, whatever its state. -PF_EAGAIN: nobody does. */
+int page_up_held(struct pages *p, uint64_t pfn, unsigned hint, uint64_t *head, uint64_t *word);
 /* Count - 1. The last one pushes or splits; wakes who waits. `dead`: the hold was a dead slot's, so Q is set. */
 void page_down(struct rt_self *me, struct pages *p, uint64_t head, bool dead);
 /* page_down for every folio that [pfn, pfn + n) touches; all of them are held by the caller. */
