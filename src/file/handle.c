@@ -59,12 +59,11 @@ int handle_no_data(const struct pf_file *file)
 		   file->data ? "PF_O_WRONLY" : "PF_O_PATH");
 }
 
-/* Inode lock. */
-static void handle_publish(struct layout *l, struct pf_file *file)
+void handle_publish(struct layout *l, rt_handle *handle, uint32_t ino, uint32_t igen)
 {
-	struct fs_inode *state = fs_state(&l->fs, file->ino);
+	struct fs_inode *state = fs_state(&l->fs, ino);
 
-	store_release(file->handle, (uint64_t)file->igen << 32 | file->ino);
+	store_release(handle, (uint64_t)igen << 32 | ino);
 	step("handle: published");
 	store_release(&state->opens, load_relaxed(&state->opens) + 1);
 }
@@ -157,7 +156,7 @@ static void take(const struct open *o, uint32_t ino, uint32_t igen)
 	o->file->data = !(o->flags & PF_O_PATH) && fs_is_file(&o->pool->layout.fs, ino);
 	o->file->readable = o->file->data && !(o->flags & PF_O_WRONLY);
 	o->file->directory = !(o->flags & PF_O_PATH) && fs_is_directory(&o->pool->layout.fs, ino);
-	handle_publish(&o->pool->layout, o->file);
+	handle_publish(&o->pool->layout, o->file->handle, ino, igen);
 }
 
 /* What the path led to: if it is not that any more, -PF_EAGAIN. */

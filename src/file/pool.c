@@ -15,6 +15,7 @@
 #include "base/sys.h"
 #include "file/caller.h"
 #include "file/service.h"
+#include "file/window.h"
 
 /* ---- making ----------------------------------------------------------------------------------------- */
 
@@ -377,6 +378,7 @@ int pf_pool_close(pf_pool *pool)
 		return -PF_EFORKED;
 	service_stop(pool);
 	if (me) {
+		windows_end(pool, me);
 		reap_own(pool, me);
 		reap_pass(pool, me, NULL);
 	}

@@ -72,6 +72,8 @@ bool reap_helps(struct pf_pool *pool, struct rt_self *me, int rc, unsigned *trie
 int handle_no_data(const struct pf_file *file);
 /* A file without names that nobody has open goes. Inode lock. */
 int handle_evict(struct rt_self *me, struct layout *l, uint32_t ino);
+/* The handle names the file, which stays as long as it does. Inode lock. */
+void handle_publish(struct layout *l, rt_handle *handle, uint32_t ino, uint32_t igen);
 /* Gives the handle up; then the same. Inode lock. */
 int handle_drop(struct rt_self *me, struct layout *l, rt_handle *handle);
 

@@ -16,7 +16,7 @@ struct layout {
 	bool readonly; /* the media is not mapped writable: what the dead left is for others to settle */
 	struct fs fs;
 	struct pages pages;
-	struct space *space; /* of this process: NULL before its first window */
+	struct space *_Atomic space; /* of this process: NULL before its first window */
 };
 
 /* ---- locks ------------------------------------------------------------------------------------- */

@@ -22,12 +22,43 @@
 #define SPACE_SETTLE_NS \
 	10000000ull /* that an owner waits for readers before it lets unlinked tables be */
 
+/* Ranges that do not overlap, in order: a tree, and a list. */
+struct range {
+	uint64_t start, end;
+	struct range *next;
+	struct range *left, *right;
+	uint32_t priority;
+};
+
+struct ranges {
+	struct range *root, *first;
+	size_t count;
+	uint64_t random;
+};
+
 struct space {
 	struct pt pt;
 	struct rt *rt;
 	struct pages *pages;
 	struct rt_walkers walkers;
+	/* Of the windows. */
+	pthread_mutex_t lock; /* the space's lock */
+	struct fs *fs;
+	struct host host;
+	uint64_t granule;        /* bytes: of the device */
+	struct ranges vmas;      /* by addresses */
+	struct ranges pieces;    /* the same: what is there */
+	struct ranges files;     /* struct vma_file, by inode number */
+	struct vma_file *unused; /* files that had no window when they were listed */
+	uint64_t warnings;       /* leaves of other pages met where there should be none */
 };
+
+/* The zero page: where a window that is only read shows a hole, pages of this block are mapped, which the pool does not have. Nobody counts them, and they have no
+ * descriptors. A machine that runs on the tables is given zeros there, read-only. */
+static inline uint64_t space_zero(const struct pages *pages)
+{
+	return align_up(pages->first + pages->count, BLOCK_PAGES);
+}
 
 /* Makes the space of this process, which has none: in the host's format, if `fmt` is NULL. One thread.
  * Errors: -ENOMEM, -PF_ERUNSPACE, -PF_EPTADDRESS, those of rt_lock(). */
@@ -62,20 +93,45 @@ void space_check(struct rt *rt, struct report *report);
  * Nobody changes another process's windows. Who changes what a file has does so first, and then marks the vmas of that range as stale, under the inode's lock (mm_tell()); the owner
  * looks at the file again there (mm_sync()) and makes the window what the file is. Either the teller sees the vma, or the owner sees what the teller changed: the one publishes the
  * record, the other changes entries and size, then both have a full fence, then they look at the other's. What has left the file stays held until the owner has come to it, and is free then.
+ * A part of a window may go from one record to another while somebody is telling (vmas are split and merged): the new record is published, or the one that grows has its pages; then
+ * fs_inode.windows is counted up; then the old one is retired. So a teller who finds that count as it was when it began has met each part of each window in one of the records; otherwise it begins anew.
  *
  * Locks: the space's lock (of this process only) is taken after inode locks and before the tree's, sections, and the locks of allocator and arena. Under it nobody waits for a locked range,
  * allocates pages of files, or takes an inode's lock: mm_sync() says what is missing, and its caller does that without the lock and calls again.
  */
 
+/* Flags of a window's record, beside PF_MAP_READ, PF_MAP_WRITE and PF_MAP_EXEC. */
+#define MM_VMA_EVICT   0x100u /* by CAS, by who wants it: its owner takes all its pages away */
+#define MM_VMA_EVICTED 0x200u /* that has been done */
+
 /* A file that windows of this process show: open in the slot as long as one does. */
 struct vma_file {
+	struct range at; /* its number alone; first, so that a range is its file */
+	struct vma_file *next_unused;
+	bool listed; /* in space->unused */
 	rt_handle *handle;
 	uint32_t ino, igen;
-	bool writable; /* it was opened for writing */
-	size_t users;  /* vmas */
+	size_t users; /* vmas, and who is about to make one */
 	uint64_t
 		granule; /* bytes, of addresses and offsets: the device's, or more for device files */
 };
+
+/* The space has windows from now on; takes `host` over. */
+void mm_begin(struct space *space, struct fs *fs, const struct host *host);
+/* Ends all windows; the space has no lock and no host then. Files stay: their handles go with the slot's. One thread. */
+void mm_end(struct rt_self *me, struct space *space);
+
+/* Files. Inode lock, but for mm_file_put(). */
+
+/* The file, with one user more; NULL: no window shows it. */
+struct vma_file *mm_file_get(struct space *space, uint32_t ino);
+/* A new one, with one user: `file` has handle, numbers and granule. */
+void mm_file_add(struct space *space, struct vma_file *file);
+void mm_file_put(struct space *space, struct vma_file *file);
+/* The number of a file that no window shows any more, and is not returned again; 0: there is none. No lock needed. */
+uint32_t mm_file_unused(struct space *space);
+/* Takes it out; NULL: windows show it again. */
+struct vma_file *mm_file_take(struct space *space, uint32_t ino);
 
 /* What mm_sync() cannot do itself. */
 struct mm_need {
@@ -84,11 +140,31 @@ struct mm_need {
 		pages; /* -PF_EHOLE: to be allocated and written (io_fill()); -PF_EAGAIN: to be waited for (dax_wait_range()); -PF_EGRANULE: to become one folio */
 };
 
+/* Calls on windows. They take the space's lock. */
+
+struct mm_place {
+	struct vma_file *file; /* one of its users becomes the window's */
+	uint64_t index, pages; /* in the file */
+	uint64_t wish;         /* the address, or what is wished for; 0: none */
+	unsigned flags;        /* PF_MAP_READ, PF_MAP_WRITE, PF_MAP_EXEC */
+	bool fixed, replace;   /* as host_ops.reserve() */
+	bool may_write;
+};
+/* A window that shows nothing yet: mm_sync() is next. Errors: -PF_EMAPPED, -PF_EMAPCOUNT, -ENOMEM, -PF_ERUNSPACE, -PF_EHOLDS; nothing has changed. */
+int mm_map(struct rt_self *me, struct space *space, const struct mm_place *place, uint64_t *va);
+/* What may be done in [va, end) becomes `flags`. -ENOMEM (a part is in no window), -PF_EREADONLY, -PF_EMAPCOUNT, -PF_ERUNSPACE; -PF_EHOLE: `need` is to be filled first. What comes before that has
+ * changed. */
+int mm_protect(struct rt_self *me, struct space *space, uint64_t va, uint64_t end, unsigned flags,
+	       struct mm_need *need);
+/* Ends what windows there are in [va, end). -ENOMEM, -PF_ERUNSPACE, -PF_EMAPCOUNT, -PF_EHOLDS: what comes before has ended. */
+int mm_unmap(struct rt_self *me, struct space *space, uint64_t va, uint64_t end);
+
 /* Makes the windows of [va, va + pages * 4096) what their files are. 0: they are. -PF_EHOLE, -PF_EAGAIN, -PF_EGRANULE: `need` is missing, and what comes before it is done.
  * Other errors: -PF_EMAPCOUNT, -ENOMEM, -PF_EHOLDS, -PF_ERUNSPACE: from there on SIGBUS is raised. Takes the space's lock. */
 int mm_sync(struct rt_self *me, struct space *space, uint64_t va, uint64_t pages,
 	    struct mm_need *need);
-/* The same for what others marked as stale since. `give_up`: what is missing is not to be had (no space): SIGBUS there. 1: there was something. */
+/* The same for what others marked as stale since. `give_up`: what is missing is not to be had: SIGBUS for holes and what is too small; what would be waited for stays as it is, and stale. 1: there
+ * was something; 0: nothing. */
 int mm_sync_stale(struct rt_self *me, struct space *space, bool give_up, struct mm_need *need);
 
 /* Pages [first, end) of an inode, or its size, have changed: windows there are stale, and their processes are told. Inode lock. Sets me->told if

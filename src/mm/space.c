@@ -86,6 +86,8 @@ static bool fits(void *arg, uint64_t pfn, unsigned level)
 	uint64_t head, word;
 	unsigned order = level * s->pt.fmt->index_bits;
 
+	if (pfn >= space_zero(s->pages))
+		return pfn + (1ull << order) <= space_zero(s->pages) + BLOCK_PAGES;
 	return page_in_zone(s->pages, pfn) && page_head(s->pages, pfn, order, &head, &word) &&
 	       pfn + (1ull << order) <= head + (1ull << word_order(word));
 }
@@ -106,7 +108,7 @@ static void describe(struct pt *pt, struct rt *rt, const struct pages *pages,
 		.arena_bytes = rt_arena_bytes(rt),
 		.table_base = SPACE_TABLES,
 		.media_base = SPACE_MEDIA,
-		.pages = pages->first + pages->count,
+		.pages = space_zero(pages) + BLOCK_PAGES,
 	};
 }
 
