@@ -305,6 +305,8 @@ void attr_ioctl(fuse_req_t req, fuse_ino_t number, unsigned command, void *argum
 		struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_size,
 		size_t out_size);
 
+/* turn.c: as read() of the device, for the next request: threads that wait for one take turns. A point of cancellation. */
+ssize_t turn_read(int fd, void *buffer, size_t size);
 /* raw.c: what the kernel's protocol has and libfuse does not know yet. */
 int raw_install(struct fuse_session *session);
 /* Waits until all requests that there are have been answered, for some seconds at most. */

@@ -190,7 +190,7 @@ static ssize_t raw_read(int fd, void *buffer, size_t size, void *arg)
 	(void)arg;
 	do {
 		count_one(false);
-		n = read(fd, buffer, size);
+		n = turn_read(fd, buffer, size);
 		kernel_orders();
 		if (n < (ssize_t)sizeof(struct fuse_in_header))
 			return n;
