@@ -3,10 +3,19 @@
  * process has a one-entry store buffer that the memory drains at any time).
  * Default: the row's intent against the recounter's flag.
  * -DENTRY: the truncater's entry lock against a getter's count (WAIT and TRY).
+ * -DWINDOW: a window's record and the count of windows against what a teller changed in the file.
+ * -DGRACE: the locked range against the intent of a getter, where windows are not waited for.
  */
-bit buf[2], mem[2];		/* 0: intent or the entry lock; 1: flag */
+bit buf[3], mem[3];		/* 0: intent, entry lock, record; 1: flag, entry, locked range; 2: count of windows */
+#ifndef WINDOW
 byte cnt, acct;
+#endif
+#if defined(WINDOW) || defined(GRACE)
+bit done[2];
+#endif
+#ifndef GRACE
 bit fin[2];
+#endif
 
 #define STORE(x) buf[x] = 1
 #define FENCE(x) (!buf[x])	/* waits until the buffer is empty */
@@ -16,10 +25,61 @@ active proctype memory()
 end:	do
 	:: atomic { buf[0] -> buf[0] = 0; mem[0] = 1 }
 	:: atomic { buf[1] -> buf[1] = 0; mem[1] = 1 }
+	:: atomic { buf[2] && !buf[0] -> buf[2] = 0; mem[2] = 1 }	/* in the order of the stores */
 	od
 }
 
-#ifndef ENTRY
+#ifdef WINDOW
+active proctype mapper()	/* code: count_up */
+{
+	STORE(0);			/* the record */
+	STORE(2);			/* the count: its store may be seen late, too, on other machines than x86 */
+#ifndef M_NO_FENCE_MAP
+	FENCE(0) && FENCE(2);
+#endif
+	fin[0] = mem[1];		/* sees what has changed */
+	done[0] = 1
+}
+active proctype teller()	/* code: mm_tell */
+{
+	STORE(1);			/* the entry */
+#ifndef M_NO_FENCE_TELL
+	FENCE(1);
+#endif
+	fin[1] = mem[2];
+	if
+	:: fin[1] -> fin[1] = mem[0]	/* sees the record */
+	:: else
+	fi;
+	done[1] = 1
+}
+init { (done[0] && done[1]); assert(fin[0] || fin[1]) }
+#elif defined(GRACE)
+active proctype getter()	/* code: try_hold */
+{
+	STORE(0);			/* rt_enter() */
+#ifndef M_NO_FENCE_ROW
+	FENCE(0);
+#endif
+	if
+	:: mem[1]			/* locked: not validated */
+	:: else -> acct = 1		/* stays */
+	fi;
+	atomic { FENCE(0); mem[0] = 0 }
+	done[0] = 1
+}
+active proctype breaker()	/* code: inner_break */
+{
+	STORE(1);
+#ifndef M_NO_FENCE_RANGE
+	FENCE(1);
+#endif
+	!mem[0];			/* the row is not inside */
+	cnt = acct;			/* the scan */
+	done[1] = 1
+}
+init { (done[0] && done[1]); assert(cnt == acct) }
+#elif !defined(ENTRY)
 active proctype row()		/* code: rt_enter. A get: one leaked count was there before */
 {
 	STORE(0);
