@@ -109,6 +109,8 @@ extern "C" {
 	  "this process keeps as much memory that no file has as it may; give some back")                   \
 	X(PF_EHOLDS, EOVERFLOW, "a folio has as many holds as can be counted")                              \
 	X(PF_ELOCKED, EAGAIN, "somebody has a lock on these bytes")                                         \
+	X(PF_EDEADLOCK, EDEADLK,                                                                            \
+	  "who has a lock on these bytes waits, itself or by others, for what this owner has")              \
 	X(PF_EFLAGS, EINVAL, "unknown or contradicting flags")                                              \
 	X(PF_EALIGN, EINVAL,                                                                                \
 	  "addresses, and offsets, of windows are multiples of the pool's granule")                         \
@@ -633,9 +635,11 @@ int pf_regions(pf_pool *pool, struct pf_region *regions, unsigned max);
 enum pf_lock_type { PF_LOCK_NONE, PF_LOCK_SHARED, PF_LOCK_EXCLUSIVE };
 #define PF_LOCK_FLOCK \
 	0x1u /* of the whole file, as flock(2); not in the way of locks on bytes, nor they of it */
+#define PF_LOCK_AGAIN \
+	0x2u /* with a timeout of 0: if it cannot be had, this owner waits, though this thread does not; see pf_lock_give_up() */
 struct pf_lock {
 	enum pf_lock_type type;
-	unsigned flags;          /* 0 or PF_LOCK_FLOCK */
+	unsigned flags;          /* a sum of these */
 	uint64_t offset, length; /* bytes; length 0: to the end, wherever that is by then */
 	/* Whose: locks of one owner of one process are not in each other's way. 0: the pf_file's, and they end with it, as
 	 * fcntl(2)'s F_OFD locks. Another number: whatever this process means by it, below 2^63; these end when they are
@@ -644,12 +648,17 @@ struct pf_lock {
 	pid_t pid; /* a label, for who asks whose it is; 0: this process */
 };
 /* Locks bytes of a file, or with PF_LOCK_NONE takes locks away: what this owner has there becomes that, and the rest of
- * what it had stays. For programs to agree by; reading and writing do not look. A killed process has no locks. No
- * deadlock is found: give a time limit.
+ * what it had stays. For programs to agree by; reading and writing do not look. A killed process has no locks.
+ * Owners with numbers that wait for each other's locks on bytes, whatever their processes, would do so for ever: the one that began to wait
+ * last is told. As on Linux, nobody is for locks that end with the pf_file (owner 0), nor for those of whole files: give a limit.
  * Errors: -PF_ELOCKED (somebody has a lock that is in the way, and `timeout_ms` are over: 0 does not wait, negative has no
- * limit), -EINTR (a signal came), -PF_ERANGE (past 2^64), -PF_EFLAGS, -EBADF (opened with PF_O_PATH), -ENOMEM.
+ * limit), -PF_EDEADLOCK, -EINTR (a signal came), -PF_ERANGE (past 2^64), -PF_EFLAGS, -EBADF (opened with PF_O_PATH), -ENOMEM.
  * Blocks for locks of others. */
 int pf_lock(pf_file *file, const struct pf_lock *lock, int timeout_ms);
+/* For who tries again itself. An owner whose pf_lock() with PF_LOCK_AGAIN has failed with -PF_ELOCKED is taken to be waiting for that lock,
+ * until the same call succeeds or fails otherwise, or this is called with the same arguments; by one thread at a time.
+ * Errors: as pf_lock(). Blocks for nothing. */
+int pf_lock_give_up(pf_file *file, const struct pf_lock *lock);
 /* Whether such a lock could be had now: *lock becomes the one that is in the way, or its type PF_LOCK_NONE.
  * Errors: as pf_lock(). Blocks for the inode's lock. */
 int pf_lock_test(pf_file *file, struct pf_lock *lock);

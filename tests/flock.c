@@ -124,7 +124,8 @@ static void owners(void)
 			0),
 		-PF_ERANGE);
 	must_be(pf_lock(a, &(struct pf_lock){.type = (enum pf_lock_type)3}, 0), -PF_EFLAGS);
-	must_be(pf_lock(a, &(struct pf_lock){.flags = 2}, 0), -PF_EFLAGS);
+	must_be(pf_lock(a, &(struct pf_lock){.flags = 4}, 0), -PF_EFLAGS);
+	must_be(pf_lock(a, &(struct pf_lock){.flags = PF_LOCK_AGAIN}, 1), -PF_EFLAGS);
 	OK(pf_close(a));
 }
 

@@ -92,3 +92,28 @@ assert refused(fcntl.fcntl, b, OFD_SETLK, flock_of(fcntl.F_WRLCK, 0, 0))
 a.close()
 while refused(fcntl.fcntl, b, OFD_SETLK, flock_of(fcntl.F_WRLCK, 0, 0)):
     pass  # the kernel says later that a file was closed
+
+# each waits for the other, on different mounts: one is told
+def waits_for_another(say):
+    x, y = open(second, "r+"), open(second + "2", "w+")
+    fcntl.lockf(y, fcntl.LOCK_EX)
+    say()
+    os._exit(7 if deadlocked(x) else 8)
+
+
+def deadlocked(file):
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+    except OSError as e:
+        assert e.errno == errno.EDEADLK, e
+        return True
+    return False
+
+
+b.close()
+a, c = open(first, "w+"), open(first + "2", "w+")
+fcntl.lockf(a, fcntl.LOCK_EX)
+pid = other(waits_for_another)
+told = deadlocked(c)
+a.close()
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == (8 if told else 7), told

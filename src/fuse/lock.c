@@ -4,11 +4,16 @@
  * A request that must wait is not answered until it has its lock or was interrupted, and no thread waits with it: it is put
  * on a list, which one thread tries again, at once when the mount itself takes a lock away, else every few milliseconds.
  *
+ * The library finds owners that wait for each other (PF_LOCK_AGAIN), but only those that are processes, as on any file system:
+ * of an open file that waits (F_OFD_SETLKW) another thread may give back what it has. The request does not say which one it is; what
+ * the thread that made it waits in does (/proc/TID/syscall). Where the mount may not look, nobody is told.
+ *
  * The kernel says when a process closes a file (flush), which takes its locks on bytes away; of those that belong to the open
  * file (F_OFD_SETLK) it says nothing, so a handle remembers whose locks went through it, and its end takes them away.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <time.h>
@@ -17,8 +22,12 @@
 
 enum { TRY_MS = 5 };
 
+/* Whose a lock is that somebody waits for. */
+enum whose { UNKNOWN, PROCESS, OPEN_FILE };
+
 struct waiting {
 	fuse_req_t req;
+	enum whose whose;
 	struct handle *handle;
 	struct pf_lock lock;
 	struct waiting *next;
@@ -40,13 +49,41 @@ static void poke(void)
 
 /* ---- those that wait ------------------------------------------------------------------------------- */
 
+/* It waits in fcntl(fd, command): until it sleeps there this is not known. */
+static enum whose whose(pid_t tid)
+{
+	enum { SETLKW = F_SETLKW, SETLKW64 = 14 /* of 32 bits */ };
+	unsigned long fd, command;
+	char path[64];
+	FILE *file;
+	long call;
+	int n;
+
+	snprintf(path, sizeof path, "/proc/%d/syscall", tid);
+	file = fopen(path, "re");
+	if (!file)
+		return OPEN_FILE;
+	n = fscanf(file, "%ld %lx %lx", &call, &fd, &command);
+	fclose(file);
+	if (n != 3 || call < 0)
+		return UNKNOWN;
+	return command == SETLKW || command == SETLKW64 ? PROCESS : OPEN_FILE;
+}
+
 /* True: it has been answered. */
 static bool try(struct waiting *w)
 {
-	int rc = pf_lock(w->handle->file, &w->lock, 0);
+	int rc;
 
+	if (w->whose == UNKNOWN) {
+		w->whose = whose(fuse_req_ctx(w->req)->pid);
+		w->lock.flags |= w->whose == PROCESS ? PF_LOCK_AGAIN : 0;
+	}
+	rc = pf_lock(w->handle->file, &w->lock, 0);
 	if (rc == -PF_ELOCKED && !fuse_req_interrupted(w->req))
 		return false;
+	if (rc == -PF_ELOCKED && w->whose == PROCESS)
+		pf_lock_give_up(w->handle->file, &w->lock);
 	answer_error(w->req, rc == -PF_ELOCKED ? -EINTR : rc);
 	return true;
 }
@@ -95,7 +132,8 @@ static int wait_for(fuse_req_t req, struct handle *handle, const struct pf_lock 
 	if (!w)
 		return -ENOMEM;
 	pthread_mutex_lock(&mutex);
-	*w = (struct waiting){req, handle, *lock, waiting};
+	*w = (struct waiting){req, lock->flags & PF_LOCK_FLOCK ? OPEN_FILE : UNKNOWN, handle, *lock,
+			      waiting};
 	waiting = w;
 	pthread_cond_signal(&changed);
 	pthread_mutex_unlock(&mutex);

@@ -115,7 +115,8 @@ _Static_assert(sizeof(struct rt_hold) == 64, "a hold is one cache line");
 /* An open file of a slot: {igen 32 | ino 32}; 0: unused. Changed under the inode's lock. */
 typedef _Atomic uint64_t rt_handle;
 
-/* A lock on bytes of a file, for programs to agree by (fcntl(2), flock(2)). Changed by its own process under the inode's lock; ended by who reaps that. */
+/* A lock on bytes of a file, for programs to agree by (fcntl(2), flock(2)); or that its owner waits for one. Changed by its own process under the
+ * inode's lock, but that a wait may end without it; ended by who reaps that. */
 struct rt_flock {
 	_Atomic uint64_t file;  /* [s] {igen 32 | ino 32}; 0: unused. Stored last, cleared first */
 	_Atomic uint64_t first; /* [o] byte */
@@ -123,7 +124,11 @@ struct rt_flock {
 	_Atomic uint64_t owner; /* [o] within the process */
 	_Atomic uint32_t kind;  /* [o] enum pf_lock_type, and flags */
 	_Atomic uint32_t pid;   /* [o] label */
-	uint8_t unused[24];
+	_Atomic uint64_t
+		wait; /* [o] the number of this wait, which no other has; 0: it is a lock */
+	_Atomic uint64_t
+		looked; /* [o] CLOCK_MONOTONIC ns when it was last looked whether it would ever end */
+	uint8_t unused[8];
 };
 _Static_assert(sizeof(struct rt_flock) == 64, "a file lock is one cache line");
 
@@ -215,7 +220,8 @@ struct rt_header {
 	_Atomic uint64_t
 		swept; /* [s] CLOCK_MONOTONIC ns when a service thread last looked for the dead */
 	struct rt_lock arena_lock;
-	uint8_t unused[40];
+	_Atomic uint64_t waits; /* [s] waits for file locks begun */
+	uint8_t unused[32];
 };
 
 /* Of a page of the arena. 0: it is a chunk, or was never used. Changed by CAS, so that at any moment a table is free or

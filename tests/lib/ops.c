@@ -600,7 +600,43 @@ static void setup_advance(struct op_state *s)
 	OK(pf_append(s->file, s->buffer, MIB));
 }
 
+/* ---- file locks ------------------------------------------------------------------------------------------ */
+
+static int lock_for(pf_file *file, enum pf_lock_type type, unsigned flags, uint64_t owner,
+		    int timeout_ms)
+{
+	return pf_lock(file,
+		       &(struct pf_lock){.type = type,
+					 .flags = flags,
+					 .length = 100,
+					 .owner = owner},
+		       timeout_ms);
+}
+
+/* Two owners have one each, and the first waits for the second's. */
+static void setup_circle(struct op_state *s)
+{
+	open_a(s);
+	OK(pf_open(s->pool, "c", PF_O_RDWR, 0, &s->other));
+	OK(lock_for(s->file, PF_LOCK_EXCLUSIVE, 0, 1, 0));
+	OK(lock_for(s->other, PF_LOCK_EXCLUSIVE, 0, 2, 0));
+	must_be(lock_for(s->other, PF_LOCK_EXCLUSIVE, PF_LOCK_AGAIN, 1, 0), -PF_ELOCKED);
+}
+
+static void close_circle(struct op_state *s)
+{
+	lock_for(s->file, PF_LOCK_EXCLUSIVE, 0, 2, 1000);
+}
+
+static void lock_pieces(struct op_state *s)
+{
+	pf_lock(s->file, &(struct pf_lock){.offset = 40, .length = 20, .owner = 1}, 0);
+	lock_for(s->file, PF_LOCK_SHARED, 0, 1, 0);
+}
+
 const struct op ops[] = {
+	{"wait for who waits for us", setup_circle, close_circle, false, false, 3},
+	{"lock, in pieces", setup_circle, lock_pieces, false, false, 3},
 	{"create", NULL, create, false, false, 1},
 	{"open", NULL, open_existing, false, false, 1},
 	{"close", open_a, close_file, false, false, 1},
