@@ -28,6 +28,32 @@ struct tell {
 	void *arg;
 };
 
+/* Where the holder's tables have the first page of a window. */
+struct find_leaf {
+	unsigned slot;
+	struct pf_holder *holder;
+};
+
+static int note_leaf(void *arg, const struct mm_mapping *m)
+{
+	struct find_leaf *f = arg;
+
+	if (m->slot != f->slot)
+		return 0;
+	f->holder->address = m->va;
+	f->holder->leaf = m->bytes;
+	return 1;
+}
+
+static void find_leaf(struct layout *l, unsigned slot, uint64_t pfn, struct pf_holder *h)
+{
+	struct find_leaf f = {slot, h};
+	struct rt_self *me = rt_self_get(l->rt);
+
+	if (me)
+		mm_rmap(me, &l->pages, pfn, note_leaf, &f);
+}
+
 static int tell(const struct tell *t, const struct rt_cursor *c, uint64_t range,
 		struct pf_holder *h, uint32_t ino, uint32_t igen)
 {
@@ -56,6 +82,8 @@ static int tell_hold(const struct tell *t, const struct rt_cursor *c, struct rt_
 	h.offset = load_relaxed(&hold->index) * PAGE_BYTES + first;
 	h.length = (pages - 1) * PAGE_BYTES + last + 1 - first;
 	h.since_ns = load_relaxed(&hold->since);
+	if (h.kind == PF_HOLD_WINDOW)
+		find_leaf(t->l, c->slot, rt_range_pfn(range), &h);
 	return tell(t, c, range, &h, load_relaxed(&hold->ino), load_relaxed(&hold->igen));
 }
 

@@ -167,6 +167,17 @@ int mm_sync(struct rt_self *me, struct space *space, uint64_t va, uint64_t pages
  * was something; 0: nothing. */
 int mm_sync_stale(struct rt_self *me, struct space *space, bool give_up, struct mm_need *need);
 
+/* A leaf that maps a page. */
+struct mm_mapping {
+	unsigned slot;
+	uint64_t va, bytes; /* of the page; of the leaf */
+	unsigned flags;     /* PT_ */
+};
+/* Calls `each` for every leaf that maps page `pfn`, in the windows of all processes, without stopping anybody: what comes or goes meanwhile may be among them or not. Leaves of the zero page are
+ * of no page. Returns its first non-zero result, or 0. -PF_EPAGETABLE: a leaf is larger than what it may map, or maps what nobody holds. Never waits. */
+int mm_rmap(struct rt_self *me, const struct pages *p, uint64_t pfn,
+	    int (*each)(void *arg, const struct mm_mapping *m), void *arg);
+
 /* Pages [first, end) of an inode, or its size, have changed: windows there are stale, and their processes are told. Inode lock. Sets me->told if
  * there are any. */
 void mm_tell(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t first, uint64_t end);
