@@ -11,8 +11,8 @@ mounts "$p" "$m"
 programs_git
 programs_build
 programs_copies
-programs_fio 8m
+programs_fio 4m
 programs_churn 300
-programs_sqlite 3
+programs_sqlite 3 0.5
 unmounts
 expect 0 fsck "$p"

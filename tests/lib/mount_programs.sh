@@ -1,6 +1,8 @@
 # Programs on the mount at $m, after mount.sh. Each part works in a directory of its own there, and removes it.
 # A part whose program is not installed says so, and the others go on.
 lib=$PF_SOURCE_DIR/tests/lib
+# The program itself: what is first in the path may be a script that looks for it, at each start.
+python=$(python3 -c 'import sys; print(sys.executable)')
 
 has()
 {
@@ -70,12 +72,12 @@ END
 # A tree with what copies must keep: modes, times to the nanosecond, links of both kinds, holes, attributes, odd names.
 make_tree()
 {
-	python3 - "$1" <<'END'
+	"$python" - "$1" <<'END'
 import os, random, sys
 top, chance = sys.argv[1], random.Random(1)
 os.makedirs(top + "/a/b/c")
 os.mkdir(top + "/empty", 0o700)
-for i in range(200):
+for i in range(120):
     path = top + chance.choice(["/", "/a/", "/a/b/", "/a/b/c/"]) + "f%d" % i
     with open(path, "wb") as file:
         file.write(chance.randbytes(chance.choice([0, 1, 4095, 4096, 4097, 70000])))
@@ -83,8 +85,8 @@ for i in range(200):
     os.setxattr(path, "user.number", b"%d" % i)
     os.utime(path, ns=(10**18 + i, 10**18 + chance.randrange(10**12)))
 with open(top + "/sparse", "wb") as file:
-    file.truncate(64 << 20)
-    file.seek(10 << 20)
+    file.truncate(8 << 20)
+    file.seek(5 << 20)
     file.write(b"data")
 os.link(top + "/f0" if os.path.exists(top + "/f0") else top + "/sparse", top + "/a/linked")
 os.symlink("../nowhere", top + "/a/dangling")
@@ -97,7 +99,7 @@ END
 # listed TREE: everything that a copy must keep, one name a line.
 listed()
 {
-	python3 - "$1" <<'END'
+	"$python" - "$1" <<'END'
 import hashlib, os, stat, sys
 top, links = os.fsencode(sys.argv[1]), {}
 for where, dirs, files in os.walk(top):
@@ -173,30 +175,29 @@ programs_fio()
 programs_churn()
 {
 	mkdir "$m/churn"
-	quiet python3 "$lib/mount_churn.py" "$m/churn" 8 "$1"
+	quiet "$python" "$lib/mount_churn.py" "$m/churn" 8 "$1"
 	rm -rf "$m/churn"
 }
 
-# programs_sqlite KILLS: of the mount's process, each with clients in the midst of transactions.
+# programs_sqlite KILLS [PATIENCE]: of the mount's process, each with clients in the midst of transactions.
 programs_sqlite()
 {
-	python3 -c 'import sqlite3' 2>/dev/null || { echo "skip: python3 without sqlite3"; return 0; }
+	"$python" -c 'import sqlite3' 2>/dev/null || { echo "skip: python3 without sqlite3"; return 0; }
 	mkdir "$m/sqlite"
-	quiet python3 "$lib/mount_sqlite.py" make "$m/sqlite/db"
+	quiet "$python" "$lib/mount_sqlite.py" make "$m/sqlite/db"
 	: >"$dir/committed"
 	for kill in $(seq "$1"); do
 		lines=$(wc -l <"$dir/committed")
-		python3 "$lib/mount_sqlite.py" load "$m/sqlite/db" "$dir/committed" 2>"$dir/err" &
+		"$python" "$lib/mount_sqlite.py" load "$m/sqlite/db" "$dir/committed" ${2:-} 2>"$dir/err" &
 		load=$!
 		children="$children $load"
-		until [ "$(wc -l <"$dir/committed")" -ge $((lines + 60)) ]; do
-			[ -d "/proc/$load" ] || fail "clients of the database have ended"
-		done
+		tail -n +1 -f --pid="$load" "$dir/committed" | head -n $((lines + 60)) >/dev/null
+		[ "$(wc -l <"$dir/committed")" -ge $((lines + 60)) ] || fail "clients of the database have ended"
 		kill -9 "$server"
 		gone "$server"
 		wait "$load" || fail "clients of the database, kill $kill"
 		mounts "$p" "$m"
-		quiet python3 "$lib/mount_sqlite.py" check "$m/sqlite/db" "$dir/committed"
+		quiet "$python" "$lib/mount_sqlite.py" check "$m/sqlite/db" "$dir/committed"
 	done
 	rm -rf "$m/sqlite"
 }

@@ -1,32 +1,36 @@
 """A WAL database on a mount that is killed.
 
   mount_sqlite.py make DB             an empty one
-  mount_sqlite.py load DB COMMITTED   three clients, each transaction noted in COMMITTED once it is committed; until the database is gone
+  mount_sqlite.py load DB COMMITTED [PATIENCE]
+                                      three clients, each transaction noted in COMMITTED once it is committed; until the database is gone. Once one has
+                                      ended, the others are killed after so many seconds: sqlite itself tries for 10 to begin to read
   mount_sqlite.py check DB COMMITTED  whole, and every transaction that was noted is there, with both of its rows
 """
 import multiprocessing
+import multiprocessing.connection
 import os
 import sqlite3
 import sys
+import time
 
 command, path = sys.argv[1:3]
 
 
 def connect():
-    db = sqlite3.connect(path, timeout=1, isolation_level=None)
+    db = sqlite3.connect(path, timeout=0.2, isolation_level=None)
     db.execute("pragma synchronous=full")
     return db
 
 
-# sqlite takes any failure to lock the shared index for a busy one; here it is, unless the file is there no more.
+# sqlite takes any failure to lock the shared index for a busy one; here it is, unless the mount is there no more.
 def begin(db):
     while True:
+        os.statvfs(path)
         try:
             return db.execute("begin immediate")
         except sqlite3.OperationalError as error:
             if "locked" not in str(error):
                 raise
-            os.stat(path)
 
 
 def client(me, first, note):
@@ -55,8 +59,14 @@ elif command == "load":
     workers = [multiprocessing.Process(target=client, args=(i, first, note)) for i in range(3)]
     for worker in workers:
         worker.start()
+    multiprocessing.connection.wait([w.sentinel for w in workers])
+    end = time.monotonic() + float(sys.argv[4] if len(sys.argv) > 4 else 60)
     for worker in workers:
-        worker.join()
+        worker.join(max(0, end - time.monotonic()))
+        if worker.is_alive() and len(sys.argv) > 4:
+            worker.kill()
+            worker.join()
+            continue
         # SIGBUS is what a page of a mapping that is gone gives
         assert worker.exitcode in (0, -7), worker.exitcode
 else:

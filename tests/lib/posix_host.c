@@ -53,8 +53,12 @@ void posix_host_at(const char *dir)
 static void enter(const char *dir)
 {
 	outer = dir;
-	must(fchdir(root) == 0 && mkdir(dir, 0755) == 0 && chdir(dir) == 0);
-	must(mkdir("in", 0755) == 0 && chmod("in", 0777) == 0 && chdir("in") == 0);
+	must(fchdir(root) == 0);
+	must(mkdir(dir, 0755) == 0);
+	must(chdir(dir) == 0);
+	must(mkdir("in", 0755) == 0);
+	must(chmod("in", 0777) == 0);
+	must(chdir("in") == 0);
 	here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	must(here >= 0);
 }
@@ -75,8 +79,12 @@ static void leave(void)
 		if (fds[i] >= 0)
 			close(fds[i]), fds[i] = -1;
 	close(here);
-	must(fchdir(root) == 0 && chmod(outer, 0755) == 0 && chdir(outer) == 0);
-	must(rmdir("in") == 0 && fchdir(root) == 0 && rmdir(outer) == 0);
+	must(fchdir(root) == 0);
+	must(chmod(outer, 0755) == 0);
+	must(chdir(outer) == 0);
+	must(rmdir("in") == 0);
+	must(fchdir(root) == 0);
+	must(rmdir(outer) == 0);
 }
 
 /* ---- opening ---- */
