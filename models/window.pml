@@ -1,5 +1,6 @@
 /*
- * window: process V maps folio 0 of file 0 through a window (its PTE is the accounting).
+ * window: process V shows folio 0 of file 0 in a window: the host's mapping, the leaf of its page
+ * table, and the record, which is the accounting, and goes last.
  * V's own thread pins by address and unmaps; V's service thread answers a zap; a
  * truncater gives the page to file 1, where process X maps it. V may be killed: both its
  * threads stop at once. One reaper.
@@ -15,7 +16,7 @@
 #define R 2	/* the reaper: row 3 */
 
 byte st = INFILE, cnt = 1, gen, owner = 0;
-bit pteV = 1, hostV = 1, pinV;
+bit recV = 1, leafV = 1, hostV = 1, pinV;
 byte genV;			/* ghost: generation V mapped */
 byte pinown;			/* ghost: file of the page when V's pin was taken */
 bit acctX;
@@ -27,7 +28,7 @@ byte kills = KILLS;
 bit done[4];
 byte mutex;			/* V's space lock: row + 1, for M_ variants */
 
-#define SUM (pteV + pinV + acctX)
+#define SUM (recV + pinV + acctX)
 
 inline push()			/* code: page_finish */
 {
@@ -50,32 +51,38 @@ inline dec()			/* code: page_down */
 	fi
 }
 
-/* take the PTE: who gets it undoes it. Access goes first, then the accounting, then the count */
-inline unmap(l)			/* as dax_drop() of a record, here a leaf */
+/* Access goes first, then the leaf, then the accounting: who gets it counts down. */
+inline unmap(l)			/* code: dax_drop */
 {
 #ifdef M_PLAIN_TAKE		/* mutation: look, then clear */
 	if
-	:: pteV ->
-		hostV = 0; intent[l] = 1; pteV = 0; dec(); intent[l] = 0
+	:: recV ->
+		hostV = 0; leafV = 0; intent[l] = 1; recV = 0; dec(); intent[l] = 0
 	:: else
 	fi
 #elif defined(M_HOST_LAST)	/* mutation: the host mapping goes after the count */
 	intent[l] = 1;
-	atomic { got = pteV; pteV = 0 }
+	atomic { got = recV; recV = 0 }
 	if
-	:: got -> dec(); intent[l] = 0; hostV = 0
+	:: got -> dec(); intent[l] = 0; hostV = 0; leafV = 0
 	:: else -> intent[l] = 0
 	fi
 #else
 	if
-	:: pteV ->
+	:: recV ->
 		hostV = 0;		/* host mmap over the range: outside the section */
+#ifndef M_LEAF_LAST
+		leafV = 0;
+#endif
 		intent[l] = 1;
-		atomic { got = pteV; pteV = 0 }	/* exchange */
+		atomic { got = recV; recV = 0 }	/* exchange */
 		if
 		:: got -> dec()
 		:: else
 		fi;
+#ifdef M_LEAF_LAST		/* mutation: the leaf goes after the count */
+		leafV = 0;
+#endif
 		intent[l] = 0
 	:: else
 	fi
@@ -88,7 +95,7 @@ proctype vowner()
 	{
 	/* a pin by address */
 	if
-	:: !pteV -> goto unm
+	:: !leafV -> goto unm
 	:: else
 	fi;
 	intent[0] = 1;
@@ -100,9 +107,9 @@ proctype vowner()
 	}
 	if
 	:: ok ->
-#ifndef M_NO_PTE_RECHECK
+#ifndef M_NO_LEAF_RECHECK
 		if
-		:: pteV -> skip
+		:: leafV -> skip
 		:: else -> dec(); intent[0] = 0; goto unm
 		fi;
 #endif
@@ -168,7 +175,7 @@ end:	atomic { !aliveV && !gone -> done[3] = 0 }
 	/* V is dead: its host mappings are gone with it */
 	hostV = 0;
 	if
-	:: pteV -> intent[3] = 1; atomic { got = pteV; pteV = 0 } if :: got -> dec() :: else fi; intent[3] = 0
+	:: recV -> intent[3] = 1; atomic { got = recV; recV = 0 } if :: got -> dec() :: else fi; intent[3] = 0
 	:: else
 	fi;
 	if
