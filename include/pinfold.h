@@ -676,9 +676,10 @@ struct pf_holder {
 	uint64_t inode;
 	uint64_t offset, length; /* bytes in the file */
 	uint64_t bytes;          /* memory kept: whole folios */
-	uint64_t address; /* of a window: where its process has the first of these pages; 0: it has not, or is about to change that */
-	uint64_t leaf;    /* bytes of the leaf that maps it there: 4 KiB, 2 MiB or 1 GiB */
-	uint64_t since_ns;       /* since 1970 */
+	uint64_t
+		address; /* of a window: where its process has the first of these pages; 0: it has not, or is about to change that */
+	uint64_t leaf;   /* bytes of the leaf that maps it there: 4 KiB, 2 MiB or 1 GiB */
+	uint64_t since_ns; /* since 1970 */
 };
 /* Calls `each` for every hold of every process, without stopping anybody: what comes or goes meanwhile may be among them
  * or not. Returns its first non-zero result, or 0. The pointers are valid during the call. Never waits for a lock. */

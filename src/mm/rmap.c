@@ -36,8 +36,9 @@ static int leaf_at(struct rt_self *me, const struct pages *p, unsigned slot, uin
 	/* Its own table first: what it was put in for may have gone since. */
 	if (rc == 1 && !is_sane(p, &view, &leaf))
 		rc = pt_leaf_same(&view, &leaf)
-			     ? err(PF_EPAGETABLE, "slot %u maps page %lu at %#lx by a leaf of %lu bytes",
-				   slot, (unsigned long)pfn, (unsigned long)va,
+			     ? err(PF_EPAGETABLE,
+				   "slot %u maps page %lu at %#lx by a leaf of %lu bytes", slot,
+				   (unsigned long)pfn, (unsigned long)va,
 				   (unsigned long)pt_bytes(view.fmt, leaf.level))
 			     : 0;
 	if (rc == 1)
