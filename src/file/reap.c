@@ -131,6 +131,7 @@ static bool empty_slot(struct rt_self *me, struct layout *l, unsigned slot)
 	drop_holds(me, l, slot, true);
 	drop_read_holds(me, l, slot);
 	flock_drop(l, slot);
+	rt_vmas_free(l->rt, slot);
 	step("reap: holds dropped");
 	return recount_rows(me, l, slot) && space_reap(me, slot);
 }

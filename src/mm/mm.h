@@ -179,11 +179,16 @@ int mm_rmap(struct rt_self *me, const struct pages *p, uint64_t pfn,
 	    int (*each)(void *arg, const struct mm_mapping *m), void *arg);
 
 /* Pages [first, end) of an inode, or its size, have changed: windows there are stale, and their processes are told. Inode lock. Sets me->told if
- * there are any. */
+ * there are any. Waits for nobody. */
 void mm_tell(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t first, uint64_t end);
 /* Waits, at most MM_TELL_NS in all, until the windows of other processes are up to date that were stale when it was called; not for processes that are stopped or dead, or that let an earlier wait
  * pass. No locks held. */
 #define MM_TELL_NS 50000000ull
 void mm_wait_told(struct rt_self *me);
+/* Of who makes the windows of this process up to date, in this order: loads slot->mail, does it, and says so. Wakes who waits. Any thread. */
+void mm_seen(struct rt_self *me, uint32_t mail);
+/* Some teller could not find all windows that it was to mark, because we made new records too fast: all are marked as stale. Before they are looked for; the space's
+ * lock. */
+void mm_find_lost(struct rt_self *me);
 
 #endif

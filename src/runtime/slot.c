@@ -37,6 +37,10 @@ static void label(struct rt_slot *s)
 	store_relaxed(&s->registered, 0);
 	store_relaxed(&s->retry, 0);
 	store_relaxed(&s->died, 0);
+	/* No window yet that mail for the process before this one could be about. */
+	store_relaxed(&s->seen, load_relaxed(&s->mail));
+	store_relaxed(&s->deaf, 0);
+	store_relaxed(&s->lost, 0);
 }
 
 static void note_used(struct rt *rt, unsigned slot)

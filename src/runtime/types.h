@@ -191,7 +191,8 @@ struct rt_slot {
 		root; /* [o] of its page tables, in the words of module mm; 0: it has none */
 	_Atomic uint32_t
 		deaf; /* [s] somebody waited for this mail in vain: nobody does until it was seen */
-	uint32_t unused;
+	_Atomic uint32_t
+		lost; /* [s] 1: any window of it may be stale, also those that do not say so */
 };
 _Static_assert(sizeof(struct rt_slot) == 128, "a slot is two cache lines");
 
@@ -261,6 +262,14 @@ static inline uint64_t rt_stale_first(uint64_t stale)
 static inline uint64_t rt_stale_end(uint64_t stale)
 {
 	return (stale >> 32) * BLOCK_PAGES;
+}
+
+/* What both are, and what lies between. */
+static inline uint64_t rt_stale_hull(uint64_t a, uint64_t b)
+{
+	if (!a || !b)
+		return a | b;
+	return MAX(a >> 32, b >> 32) << 32 | MIN(a & 0xffffffff, b & 0xffffffff);
 }
 
 /* Widened to whole blocks, so that it covers the folios of all pages in the range. */
