@@ -202,6 +202,7 @@ static int write_pages(struct rt_self *me, struct layout *l, uint32_t ino, struc
 static void set_written(struct rt_self *me, struct layout *l, const struct pf_caller *caller,
 			uint32_t ino, struct inode_attr *attr, uint64_t end)
 {
+	uint64_t was = attr->size;
 	struct journal_tx tx;
 
 	attr->size = MAX(attr->size, end);
@@ -212,6 +213,7 @@ static void set_written(struct rt_self *me, struct layout *l, const struct pf_ca
 	journal_begin(&tx, me);
 	fs_attr_set(&l->fs, &tx, ino, attr);
 	journal_commit(&l->fs.journal, &tx);
+	mm_tell(me, &l->fs, ino, div_up(was, PAGE_BYTES), div_up(end, PAGE_BYTES));
 }
 
 static int check_source(const struct source *s)

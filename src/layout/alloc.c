@@ -159,21 +159,21 @@ static int fill_hole(struct rt_self *me, struct layout *l, uint32_t ino, uint64_
 int layout_allocate(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t index, uint64_t n,
 		    const struct layout_fill *fill, uint64_t *done)
 {
-	uint64_t end = index + n;
+	uint64_t first = index, end = index + n;
+	int rc = 0;
 
 	*done = index;
 	if (dax_range_locked(me, &l->fs, ino, index, end - 1))
 		return -PF_EAGAIN;
-	while (index < end) {
+	while (index < end && rc == 0) {
 		uint64_t hole = fs_hole(&l->fs, ino, index, end - index);
-		int rc = hole ? fill_hole(me, l, ino, index, hole, fill, done) : 0;
 
-		if (rc < 0)
-			return rc;
-		index = fs_next_hole(&l->fs, ino, index + hole, end);
-		*done = index;
+		rc = hole ? fill_hole(me, l, ino, index, hole, fill, done) : 0;
+		if (rc == 0)
+			*done = index = fs_next_hole(&l->fs, ino, index + hole, end);
 	}
-	return 0;
+	mm_tell(me, &l->fs, ino, first, *done);
+	return rc;
 }
 
 /* ---- what was never written ------------------------------------------------------------------------- */
@@ -212,10 +212,11 @@ static uint64_t write_entry(struct rt_self *me, struct layout *l, uint32_t ino, 
 void layout_written(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t index,
 		    uint64_t end, const struct layout_fill *fill)
 {
-	uint64_t known = div_up(fs_size(&l->fs, ino), PAGE_BYTES);
+	uint64_t known = div_up(fs_size(&l->fs, ino), PAGE_BYTES), first = index;
 
 	while ((index = fs_next_entry(&l->fs, ino, index, end)) < end)
 		index = write_entry(me, l, ino, index, end, known, fill);
+	mm_tell(me, &l->fs, ino, align_down(first, BLOCK_PAGES), align_up(end, BLOCK_PAGES));
 }
 
 /* ---- from the inode into a folio --------------------------------------------------------------------- */
@@ -262,6 +263,7 @@ static int move_locked(struct rt_self *me, struct layout *l, uint32_t ino)
 	step("move: committed");
 	fs_node_linked(me);
 	store_release(&me->row->page.set, (uint32_t)RT_RECORD_NONE);
+	mm_tell(me, &l->fs, ino, 0, BLOCK_PAGES);
 	return inner_finish_move(me, l, ino);
 }
 

@@ -95,6 +95,8 @@ static int repair(struct rt_self *me, struct layout *l, uint32_t ino)
 	rc = inner_finish_move(me, l, ino);
 	if (rc < 0)
 		return rc;
+	/* Whatever the dead owner had changed, and told nobody. */
+	mm_tell(me, &l->fs, ino, 0, FILE_PAGES_MAX);
 	owner = load_acquire(&state->range_owner);
 	if (owner && rt_owner_dead(l->rt, owner))
 		store_release(&state->range_owner, 0);
@@ -117,6 +119,23 @@ static int cannot_settle(const char *what)
 		what);
 }
 
+/* What this changes is not the caller's doing, who may not look after windows: the service thread does, for those of this process. */
+static int settle(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	bool told = me->told;
+	int rc = 0;
+
+	me->told = false;
+	if (load_relaxed(&fs_state(&l->fs, ino)->unsettled))
+		rc = l->readonly ? cannot_settle("a file") : repair(me, l, ino);
+	if (rc == 0 && !fs_is_settled(&l->fs, ino) && !l->readonly)
+		rc = inner_finish(me, l, ino);
+	if (me->told)
+		rt_mail(l->rt, l->rt->slot);
+	me->told |= told;
+	return rc;
+}
+
 /* That the owner died is told once; the word tells who comes later, if the repair could not be done. */
 static int finish_lock(struct rt_self *me, struct layout *l, uint32_t ino, int rc)
 {
@@ -129,10 +148,8 @@ static int finish_lock(struct rt_self *me, struct layout *l, uint32_t ino, int r
 	if (rc == RT_LOCK_REPAIR)
 		store_release(unsettled, 1);
 	rc = 0;
-	if (unlikely(load_relaxed(unsettled)))
-		rc = l->readonly ? cannot_settle("a file") : repair(me, l, ino);
-	if (rc == 0 && unlikely(!fs_is_settled(&l->fs, ino)) && !l->readonly)
-		rc = inner_finish(me, l, ino);
+	if (unlikely(load_relaxed(unsettled) || !fs_is_settled(&l->fs, ino)))
+		rc = settle(me, l, ino);
 	if (rc < 0)
 		layout_unlock(me, l, ino);
 	return rc;

@@ -155,13 +155,24 @@ static int remove_from(struct rt_self *me, struct layout *l, uint32_t ino, uint6
 	return 0;
 }
 
-int layout_remove(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t end)
+/* Windows are not told. */
+static int remove_pages(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first,
+			uint64_t end)
 {
 	if (fs_next_entry(&l->fs, ino, first, end) == end)
 		return 0;
 	/* Maps see that they are stale before the first page has gone. */
 	atomic_fetch_add_explicit(&fs_state(&l->fs, ino)->layout, 1, memory_order_acq_rel);
 	return remove_from(me, l, ino, first, end);
+}
+
+int layout_remove(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t end)
+{
+	int rc = remove_pages(me, l, ino, first, end);
+
+	/* Of those that went before an error, too. */
+	mm_tell(me, &l->fs, ino, first, end);
+	return rc;
 }
 
 /* A whole folio of the inode's pages, which nobody holds: layout_move() copied them. */
@@ -241,7 +252,9 @@ static int finish_shrink(struct rt_self *me, struct layout *l, uint32_t ino,
 	int rc;
 
 	zero_tail(l, ino, to);
-	rc = layout_remove(me, l, ino, div_up(to, PAGE_BYTES), FILE_PAGES_MAX);
+	rc = remove_pages(me, l, ino, div_up(to, PAGE_BYTES), FILE_PAGES_MAX);
+	/* Also where there were no pages: the end is another. */
+	mm_tell(me, &l->fs, ino, div_up(to, PAGE_BYTES), FILE_PAGES_MAX);
 	/* The file begins anew, with large folios. */
 	if (rc == 0 && to == 0)
 		rc = fs_map_free(&l->fs, me, ino);
@@ -362,10 +375,12 @@ static int set_size(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t
 {
 	struct inode_attr attr;
 	int rc = attr_to_cut(l, ino, &attr);
+	uint64_t was;
 
 	if (rc < 0)
 		return rc;
-	layout_extend(l, ino, attr.size, size);
+	was = attr.size;
+	layout_extend(l, ino, was, size);
 	if (size < attr.size || (size == attr.size && past_end(l, ino, size))) {
 		attr.flags |= INODE_SHRINKING;
 		attr.flags &= ~INODE_KEEPS;
@@ -375,6 +390,7 @@ static int set_size(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t
 	attr.mtime = attr.ctime = clock_coarse();
 	set_attr(me, l, ino, &attr);
 	step("truncate: size");
+	mm_tell(me, &l->fs, ino, div_up(was, PAGE_BYTES), div_up(size, PAGE_BYTES));
 	return attr.flags & INODE_SHRINKING ? finish_shrink(me, l, ino, &attr) : 0;
 }
 
