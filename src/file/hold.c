@@ -28,34 +28,48 @@ static struct hold_piece *add_piece(struct hold_set *set)
 	return &set->piece[set->count];
 }
 
-/* What the record says beside its range, before the range is there. */
-static void label(struct rt_hold *record, const struct hold_request *r, uint64_t index)
+struct hold_piece *hold_add(struct rt_self *me, struct hold_set *set, int *rc)
+{
+	struct hold_piece *piece = add_piece(set);
+
+	if (!piece) {
+		*rc = err(ENOMEM, "hold");
+		return NULL;
+	}
+	piece->record = rt_hold_get(me);
+	if (!piece->record) {
+		*rc = rt_self_error();
+		return NULL;
+	}
+	return piece;
+}
+
+void hold_label(struct rt_hold *record, uint32_t ino, uint32_t igen, uint64_t index,
+		enum pf_hold_kind kind, uint32_t first_byte, uint32_t last_byte)
 {
 	store_relaxed(&record->wanted, 0);
 	store_relaxed(&record->index, index);
 	store_relaxed(&record->since, clock_coarse());
-	store_relaxed(&record->ino, r->file->ino);
-	store_relaxed(&record->igen, r->file->igen);
-	store_relaxed(&record->kind, (uint32_t)r->kind);
-	store_relaxed(&record->first_byte,
-		      (uint32_t)(index == r->offset / PAGE_BYTES ? r->offset % PAGE_BYTES : 0));
-	store_relaxed(&record->last_byte, (uint32_t)((r->offset + r->length - 1) % PAGE_BYTES));
+	store_relaxed(&record->ino, ino);
+	store_relaxed(&record->igen, igen);
+	store_relaxed(&record->kind, (uint32_t)kind);
+	store_relaxed(&record->first_byte, first_byte);
+	store_relaxed(&record->last_byte, last_byte);
 }
 
 static int take_piece(struct rt_self *me, const struct hold_request *r, struct hold_set *set,
 		      uint64_t index, uint64_t pages)
 {
 	struct layout *l = &r->file->pool->layout;
-	struct hold_piece *piece = add_piece(set);
 	struct dax_run run;
 	int rc;
+	struct hold_piece *piece = hold_add(me, set, &rc);
 
 	if (!piece)
-		return err(ENOMEM, "hold");
-	piece->record = rt_hold_get(me);
-	if (!piece->record)
-		return rt_self_error();
-	label(piece->record, r, index);
+		return rc;
+	hold_label(piece->record, r->file->ino, r->file->igen, index, r->kind,
+		   (uint32_t)(index == r->offset / PAGE_BYTES ? r->offset % PAGE_BYTES : 0),
+		   (uint32_t)((r->offset + r->length - 1) % PAGE_BYTES));
 	rc = dax_hold(me, &l->fs, &l->pages, r->file->ino, index, pages, &piece->record->range,
 		      &run);
 	if (rc < 0) {

@@ -7,39 +7,30 @@
 #include "base/sys.h"
 #include "file/hold.h"
 
-struct pf_pin {
-	struct pf_pool *pool;
-	struct hold_set set;
-	size_t count;
-	struct pf_chunk *chunks; /* `one`, or allocated */
-	struct pf_chunk one;
-	int notice;                  /* an eventfd, or -1 */
-	struct pf_pin *next, **link; /* of pool->notified */
-};
-
 /* Pieces that go on where the one before ended are one chunk. */
-static size_t merge(const struct hold_request *r, const struct hold_set *set,
-		    struct pf_chunk *chunks)
+static size_t merge(struct pf_pin *pin, uint64_t skip, uint64_t length)
 {
-	struct pages *p = &r->file->pool->layout.pages;
-	uint64_t left = r->length, skip = r->offset % PAGE_BYTES;
+	struct pages *p = &pin->pool->layout.pages;
+	struct pf_chunk *chunks = pin->chunks;
+	uint64_t left = length;
 	size_t n = 0;
 
-	for (size_t i = 0; i < set->count; i++) {
-		uint64_t offset = (set->piece[i].pfn - p->first) * PAGE_BYTES + skip;
-		uint64_t length = MIN(set->piece[i].pages * PAGE_BYTES - skip, left);
+	for (size_t i = 0; i < pin->set.count; i++) {
+		const struct hold_piece *piece = &pin->set.piece[i];
+		uint64_t offset = (piece->pfn - p->first) * PAGE_BYTES + skip;
+		uint64_t bytes = MIN(piece->pages * PAGE_BYTES - skip, left);
 
 		if (n && chunks[n - 1].offset + chunks[n - 1].length == offset)
-			chunks[n - 1].length += length;
+			chunks[n - 1].length += bytes;
 		else
-			chunks[n++] = (struct pf_chunk){0, offset, p->data + offset, length};
-		left -= length;
+			chunks[n++] = (struct pf_chunk){0, offset, p->data + offset, bytes};
+		left -= bytes;
 		skip = 0;
 	}
 	return n;
 }
 
-static int make_chunks(const struct hold_request *r, struct pf_pin *pin)
+static int make_chunks(struct pf_pin *pin, uint64_t skip, uint64_t length)
 {
 	pin->chunks = &pin->one;
 	if (pin->set.count > 1) {
@@ -47,7 +38,35 @@ static int make_chunks(const struct hold_request *r, struct pf_pin *pin)
 		if (!pin->chunks)
 			return err(ENOMEM, "pin");
 	}
-	pin->count = merge(r, &pin->set, pin->chunks);
+	pin->count = merge(pin, skip, length);
+	return 0;
+}
+
+int pin_new(struct pf_pool *pool, unsigned flags, struct pf_pin **pin)
+{
+	if (flags & ~(PF_PIN_WRITE | PF_PIN_LONGTERM))
+		return err(PF_EFLAGS, "pin flags %x", flags);
+	*pin = sys_malloc(sizeof **pin);
+	if (!*pin)
+		return err(ENOMEM, "pin");
+	(*pin)->pool = pool;
+	(*pin)->notice = -1;
+	return 0;
+}
+
+int pin_end(struct rt_self *me, struct pf_pin *pin, int rc, uint64_t skip, uint64_t length,
+	    pf_pin **out)
+{
+	if (rc == 0) {
+		rc = make_chunks(pin, skip, length);
+		if (rc < 0)
+			hold_give_back(me, pin->pool, &pin->set);
+	}
+	if (rc < 0) {
+		free(pin);
+		return rc;
+	}
+	*out = pin;
 	return 0;
 }
 
@@ -61,25 +80,11 @@ int pf_pin_file(pf_file *file, uint64_t offset, uint64_t length, unsigned flags,
 
 	if (!me)
 		return rt_self_error();
-	if (flags & ~(PF_PIN_WRITE | PF_PIN_LONGTERM))
-		return err(PF_EFLAGS, "pin flags %x", flags);
-	pin = sys_malloc(sizeof *pin);
-	if (!pin)
-		return err(ENOMEM, "pin");
-	pin->pool = file->pool;
-	pin->notice = -1;
-	rc = hold_take(me, &r, &pin->set);
-	if (rc == 0) {
-		rc = make_chunks(&r, pin);
-		if (rc < 0)
-			hold_give_back(me, file->pool, &pin->set);
-	}
-	if (rc < 0) {
-		free(pin);
+	rc = pin_new(file->pool, flags, &pin);
+	if (rc < 0)
 		return rc;
-	}
-	*out = pin;
-	return 0;
+	rc = hold_take(me, &r, &pin->set);
+	return pin_end(me, pin, rc, offset % PAGE_BYTES, length, out);
 }
 
 const struct pf_chunk *pf_pin_chunks(const pf_pin *pin, size_t *count)
