@@ -185,12 +185,6 @@ static int take_word(struct mount_options *o, struct fuse_args *args, int argc, 
 	return *word == '-' && word[1] ? wrong(word) : take_operand(o, word);
 }
 
-static double min_of(double a, double b, double c)
-{
-	a = a < b ? a : b;
-	return a < c ? a : c;
-}
-
 int options_parse(struct mount_options *o, struct fuse_args *args, int argc, char **argv)
 {
 	bool operands = false;
@@ -198,7 +192,6 @@ int options_parse(struct mount_options *o, struct fuse_args *args, int argc, cha
 
 	*o = (struct mount_options){.entry_timeout = 1,
 				    .attr_timeout = 1,
-				    .negative_timeout = -1,
 				    .threads = 8,
 				    .max_open = 262144,
 				    .max_open_user = 65536};
@@ -209,8 +202,6 @@ int options_parse(struct mount_options *o, struct fuse_args *args, int argc, cha
 			operands = true;
 		else
 			rc = take_word(o, args, argc, argv, &i);
-	if (o->negative_timeout < 0)
-		o->negative_timeout = min_of(o->entry_timeout, o->attr_timeout, 1);
 	if (rc == 0 && !o->directory) {
 		mount_say("it wants a pool and a directory");
 		rc = 2;
