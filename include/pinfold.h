@@ -744,6 +744,19 @@ int pf_reap(pf_pool *pool);
  * Errors: -PF_ENOSPACE, with what holds the memory in pf_message(). */
 int pf_wait_space(pf_pool *pool, uint64_t bytes, int timeout_ms);
 
+struct pf_compacted {
+	uint64_t moved;        /* bytes */
+	uint64_t whole_before; /* bytes of free memory in whole pieces of 2 MiB, aligned to that */
+	uint64_t whole_after;  /* the same at the end; others may have used some meanwhile */
+};
+/* Brings free memory together: pages of files that nobody holds move to other places, until `bytes` of free memory are in
+ * whole pieces of 2 MiB (UINT64_MAX: as many as can be). Nothing else about the files changes; what is held, of devices
+ * (pf_device_make()) or of a file that somebody is changing stays where it is. An allocation that wants such a piece and
+ * finds none does a little of this by itself, so nobody has to call it.
+ * Errors: -PF_EREADONLY (the pool was opened with PF_POOL_RDONLY). *result is filled in unless the error is that one.
+ * Blocks for none of the files, but while it copies; who wants a page that moves waits until it has. */
+int pf_compact(pf_pool *pool, uint64_t bytes, struct pf_compacted *result);
+
 /* ---- checking ------------------------------------------------------------------------------- */
 
 /* Checks all rules of an open pool beside its users; works while they go on. `each` gets one sentence per violation and

@@ -33,6 +33,8 @@ xattr_fence
 data_flush
 data_fence
 move_flush
+compact_flush
+compact_fence
 zero_flush
 write_flush
 write_fence

@@ -38,6 +38,7 @@ no_epoch:interleavings
 no_recheck:interleavings
 no_reap_lock:interleavings
 dir_sequence:fs_names
+compact_no_record:compact_kills
 '
 
 if grep -q 'steps=true' "$PF_BUILD_DIR/configured-for" 2>/dev/null; then

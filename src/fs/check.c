@@ -160,6 +160,8 @@ static void mark_records(struct fs *fs, uint64_t *recorded)
 		uint32_t set = load_acquire(&row->node.set);
 		uint64_t replaced = load_relaxed(&row->node.pages);
 
+		if (rt_record_moves(set))
+			continue;
 		if (set)
 			mark_recorded(fs, load_relaxed(&row->node.head), recorded);
 		if (set && load_relaxed(&row->node.index) == XATTR_INDEX && replaced)

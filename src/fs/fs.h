@@ -267,6 +267,9 @@ bool fs_has_page(struct fs *fs, uint32_t ino, uint64_t index, uint64_t pfn);
  * with what stays, which may take from the reserve that other operations leave. Inode lock. -PF_ENOMETA. */
 int fs_entry_remove(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index,
 		    uint64_t pages);
+/* Adds to `tx` that entries of pages [index, + pages), which are in one node or in the inode and none of order 9, lead to pfn...; else they stay as they are. Inode lock. */
+void fs_entry_replace(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index,
+		      uint64_t pages, uint64_t pfn);
 /* The largest order of a folio that may be added at a block-aligned index: 8 where a level-0 node stands already. */
 unsigned fs_order_limit(struct fs *fs, uint32_t ino, uint64_t index);
 /* The transaction that fs_entry_remove() made has been committed: a node that it took is part of the map. */

@@ -336,6 +336,20 @@ uint64_t fs_entry_written(struct fs *fs, struct journal_tx *tx, uint32_t ino, ui
 	return i;
 }
 
+void fs_entry_replace(struct fs *fs, struct journal_tx *tx, uint32_t ino, uint64_t index,
+		      uint64_t pages, uint64_t pfn)
+{
+	_Atomic uint64_t *at = entries_at(fs, ino, index);
+
+	for (uint64_t i = 0; i < pages; i++) {
+		entry_t e = load_relaxed(&at[i]);
+
+		CHECK(entry_has_pages(e) && entry_order(e) < BLOCK_ORDER);
+		journal_word(&fs->journal, tx, &at[i],
+			     make(fs, ino, index + i, entry_kind(e), entry_order(e), pfn + i));
+	}
+}
+
 /* ---- from the inode into a folio -------------------------------------------------------------------- */
 
 bool fs_is_inline(struct fs *fs, uint32_t ino)

@@ -39,7 +39,9 @@ static void repair(struct fs *fs)
 	uint64_t used = 0;
 
 	while ((row = rt_next_row(fs->rt, &c))) {
-		if (rt_row_dead(row, c.word) && load_acquire(&row->node.set)) {
+		uint32_t set = load_acquire(&row->node.set);
+
+		if (rt_row_dead(row, c.word) && set && !rt_record_moves(set)) {
 			set_again(fs, load_relaxed(&row->node.head));
 			set_again(fs, partner_of(&row->node));
 		}

@@ -11,8 +11,11 @@
 #include "base/err.h"
 #include "layout/inner.h"
 
-#define RUN_BLOCKS 512u /* a run of 1 GiB is as good as any longer one */
-#define BUSY_LOOKS 1000 /* at pages that are read for an instant */
+#define RUN_BLOCKS    512u               /* a run of 1 GiB is as good as any longer one */
+#define BUSY_LOOKS    1000               /* at pages that are read for an instant */
+#define COMPACT_PAGES (2u * BLOCK_PAGES) /* that move at most, so that one whole block is free */
+#define COMPACT_REST \
+	7u /* whole blocks that are wanted after that was in vain, before it is tried again */
 
 /* ---- where ------------------------------------------------------------------------------------------ */
 
@@ -51,6 +54,26 @@ static uint64_t goal_for(struct layout *l, uint32_t ino, uint64_t index, uint64_
 	return run;
 }
 
+/* A whole block, made free if there is none. Where that was tried in vain, the next ones do without. */
+static int64_t take_block(struct rt_self *me, struct layout *l, uint64_t goal, uint32_t ino,
+			  uint64_t index)
+{
+	uint32_t igen = fs_generation(&l->fs, ino), rest = load_relaxed(&l->rest);
+	int64_t pfn = page_take(me, &l->pages, BLOCK_ORDER, goal, ino, igen, index);
+	uint64_t budget = COMPACT_PAGES;
+
+	if (likely(pfn != -PF_ENOSPACE))
+		return pfn;
+	if (rest) {
+		store_relaxed(&l->rest, rest - 1);
+		return pfn;
+	}
+	if (layout_compact(me, l, ino, 1, &budget) > 0)
+		return page_take(me, &l->pages, BLOCK_ORDER, 0, ino, igen, index);
+	store_relaxed(&l->rest, COMPACT_REST);
+	return pfn;
+}
+
 /* As large as there is, but not larger than `order`. */
 static int64_t take_at_most(struct rt_self *me, struct layout *l, unsigned *order, uint64_t goal,
 			    uint32_t ino, uint64_t index)
@@ -58,15 +81,16 @@ static int64_t take_at_most(struct rt_self *me, struct layout *l, unsigned *orde
 	int64_t pfn;
 
 	for (;; --*order) {
-		pfn = page_take(me, &l->pages, *order, goal, ino, fs_generation(&l->fs, ino),
-				index);
+		pfn = *order == BLOCK_ORDER ? take_block(me, l, goal, ino, index)
+					    : page_take(me, &l->pages, *order, goal, ino,
+							fs_generation(&l->fs, ino), index);
 		if (pfn != -PF_ENOSPACE || *order == 0)
 			return pfn;
 	}
 }
 
 /* It never became part of the file. */
-static void give_back(struct rt_self *me, struct layout *l, uint64_t pfn)
+void inner_give_back(struct rt_self *me, struct layout *l, uint64_t pfn)
 {
 	rt_enter(me, pfn, 1);
 	page_release(me, &l->pages, pfn, load_relaxed(&me->row->page.generation));
@@ -112,9 +136,7 @@ static int64_t allocate_folio(struct rt_self *me, struct layout *l, uint32_t ino
 {
 	bool ahead = fill && fill->ahead && n < BLOCK_PAGES && block_is_hole(l, ino, index);
 	unsigned order = ahead ? BLOCK_ORDER : best_order(l, ino, index, n);
-	int64_t pfn = ahead ? page_take(me, &l->pages, order, goal, ino, fs_generation(&l->fs, ino),
-					index)
-			    : -PF_ENOSPACE;
+	int64_t pfn = ahead ? take_block(me, l, goal, ino, index) : -PF_ENOSPACE;
 	struct journal_tx tx;
 	int rc;
 
@@ -129,7 +151,7 @@ static int64_t allocate_folio(struct rt_self *me, struct layout *l, uint32_t ino
 	rc = fs_entry_add(&l->fs, &tx, ino, index, order,
 			  fill && fill->unwritten ? ENTRY_UNWRITTEN : ENTRY_LEAF, (uint64_t)pfn);
 	if (rc < 0) {
-		give_back(me, l, (uint64_t)pfn);
+		inner_give_back(me, l, (uint64_t)pfn);
 		return rc;
 	}
 	journal_commit(&l->fs.journal, &tx);
@@ -245,8 +267,7 @@ static void copy_inline(struct layout *l, uint32_t ino, uint64_t pfn)
 static int move_locked(struct rt_self *me, struct layout *l, uint32_t ino)
 {
 	uint64_t length, goal = page_find_run(&l->pages, RUN_BLOCKS, &length);
-	int64_t pfn =
-		page_take(me, &l->pages, BLOCK_ORDER, goal, ino, fs_generation(&l->fs, ino), 0);
+	int64_t pfn = take_block(me, l, goal, ino, 0);
 	struct journal_tx tx;
 	int rc;
 
@@ -256,7 +277,7 @@ static int move_locked(struct rt_self *me, struct layout *l, uint32_t ino)
 	journal_begin(&tx, me);
 	rc = fs_entry_move(&l->fs, &tx, ino, (uint64_t)pfn);
 	if (rc < 0) {
-		give_back(me, l, (uint64_t)pfn);
+		inner_give_back(me, l, (uint64_t)pfn);
 		return rc;
 	}
 	journal_commit(&l->fs.journal, &tx);

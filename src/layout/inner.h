@@ -14,6 +14,10 @@ int inner_break(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t fir
 bool inner_busy(struct layout *l, uint32_t ino, uint64_t first, uint64_t last);
 /* The inline entries that layout_move() left go. Inode lock. */
 int inner_finish_move(struct rt_self *me, struct layout *l, uint32_t ino);
+/* The lock of a named file, if nobody has it and nothing of it is left to be finished; -PF_EAGAIN. Never waits, settles nothing: may be called with the lock of another inode. */
+int inner_trylock_idle(struct rt_self *me, struct layout *l, uint32_t ino);
+/* A folio that was taken for a file and never became part of it. Clears the page record. Inode lock. */
+void inner_give_back(struct rt_self *me, struct layout *l, uint64_t pfn);
 /* The end of what inner_break() began. */
 void inner_unbreak(struct rt_self *me, struct layout *l, uint32_t ino, struct layout_break how);
 

@@ -17,6 +17,8 @@ struct layout {
 	struct fs fs;
 	struct pages pages;
 	struct space *_Atomic space; /* of this process: NULL before its first window */
+	_Atomic uint64_t sparse;     /* block at which compaction looks next */
+	_Atomic uint32_t rest;       /* whole blocks that are wanted before it is tried again */
 };
 
 /* ---- locks ------------------------------------------------------------------------------------- */
@@ -60,6 +62,13 @@ void layout_written(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t
 /* The file's pages, if it has none but those in its inode, all before its end, and if nobody holds them, move into an order-9 folio with which it can grow. Does
  * nothing otherwise, also without space. Inode lock; errors of locks. */
 int layout_move(struct rt_self *me, struct layout *l, uint32_t ino);
+
+/* ---- compaction ----------------------------------------------------------------------------------- */
+
+/* Moves folios that nobody holds, other than those of devices, until `blocks` more blocks are wholly free, as far as that goes; *budget: pages that it may move, and then how many are left of them. `own`: a file whose
+ * lock the caller has, or 0; others' are only tried, and no holder is waited for. The row has no record set. Returns how many blocks became free; errors of rt_lock() and rt_fill(). */
+int64_t layout_compact(struct rt_self *me, struct layout *l, uint32_t own, uint64_t blocks,
+		       uint64_t *budget);
 
 /* ---- pages out of files -------------------------------------------------------------------------- */
 

@@ -36,14 +36,14 @@ static void resolve_part(struct layout *l, struct rt_record *r)
 		page_release_part(&l->pages, head, pfn, load_relaxed(&r->pages));
 }
 
-static void resolve_page(struct rt_self *me, struct layout *l, struct rt_row *row)
+static void resolve_page(struct rt_self *me, struct layout *l, struct rt_record *r)
 {
-	struct rt_record *r = &row->page;
 	uint64_t pfn = load_relaxed(&r->head);
+	uint32_t set = load_relaxed(&r->set);
 
 	if (!still_has(l, r) && page_in_zone(&l->pages, pfn)) {
 		rt_enter(me, pfn, 1);
-		if (load_relaxed(&r->set) == RT_RECORD_PART)
+		if (set == RT_RECORD_PART || set == RT_RECORD_MOVE_PART)
 			resolve_part(l, r);
 		else
 			page_release(me, &l->pages, pfn, load_relaxed(&r->generation));
@@ -59,14 +59,20 @@ static void resolve_rows(struct rt_self *me, struct layout *l, uint32_t ino)
 {
 	struct rt_cursor c = {0};
 	struct rt_row *row;
+	uint32_t node;
 
 	while ((row = rt_next_row(l->rt, &c))) {
 		if (!rt_row_dead(row, c.word))
 			continue;
 		if (load_acquire(&row->page.set) && load_relaxed(&row->page.ino) == ino)
-			resolve_page(me, l, row);
-		if (load_acquire(&row->node.set) && load_relaxed(&row->node.ino) == ino)
-			fs_node_resolve(&l->fs, me, row);
+			resolve_page(me, l, &row->page);
+		node = load_acquire(&row->node.set);
+		if (node && load_relaxed(&row->node.ino) == ino) {
+			if (rt_record_moves(node))
+				resolve_page(me, l, &row->node);
+			else
+				fs_node_resolve(&l->fs, me, row);
+		}
 	}
 }
 
@@ -165,6 +171,24 @@ int layout_trylock(struct rt_self *me, struct layout *l, uint32_t ino)
 {
 	note(me, 0, ino);
 	return finish_lock(me, l, ino, rt_trylock(me, &fs_state(&l->fs, ino)->lock));
+}
+
+int inner_trylock_idle(struct rt_self *me, struct layout *l, uint32_t ino)
+{
+	struct fs_inode *state = fs_state(&l->fs, ino);
+	int rc;
+
+	note(me, 0, ino);
+	rc = rt_trylock(me, &state->lock);
+	if (rc == RT_LOCK_REPAIR)
+		store_release(&state->unsettled, 1);
+	if (rc >= 0 && !load_relaxed(&state->unsettled) && fs_is_settled(&l->fs, ino) &&
+	    fs_is_file(&l->fs, ino))
+		return 0;
+	if (rc >= 0)
+		rt_unlock(me, &state->lock);
+	note(me, ino, 0);
+	return -PF_EAGAIN;
 }
 
 void layout_unlock(struct rt_self *me, struct layout *l, uint32_t ino)

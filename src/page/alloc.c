@@ -419,11 +419,23 @@ void alloc_mark_filled(struct pages *p, uint64_t block, uint64_t blocks)
 		hbitmap_set(&p->filled, b);
 }
 
+struct wanted {
+	unsigned order;
+	uint64_t goal, avoid; /* a page, or 0; a block */
+	bool used;            /* in a block that is partly used, other than `avoid` */
+	uint32_t ino, igen;
+	uint64_t index;
+};
+
 /* The lock is held, and the pages found have descriptors. Memory is reserved without the lock. */
-static int64_t find_filled(struct rt_self *me, struct pages *p, unsigned order, uint64_t goal)
+static int64_t find_filled(struct rt_self *me, struct pages *p, const struct wanted *w)
 {
+	unsigned order = w->order;
+
 	for (;;) {
-		uint64_t pfn = index_search(p, order, goal), block = page_block(p, pfn);
+		uint64_t pfn = w->used ? index_search_used(p, order, w->avoid)
+				       : index_search(p, order, w->goal);
+		uint64_t block = page_block(p, pfn);
 		bool filled;
 		int rc;
 
@@ -458,11 +470,10 @@ static void set_record(struct rt_record *r, uint64_t pfn, unsigned order, uint32
 	step("take: record");
 }
 
-int64_t page_take(struct rt_self *me, struct pages *p, unsigned order, uint64_t goal, uint32_t ino,
-		  uint32_t igen, uint64_t index)
+static int64_t take(struct rt_self *me, struct pages *p, const struct wanted *wanted)
 {
 	int rc = alloc_lock(me, p);
-	int64_t pfn = rc < 0 ? rc : find_filled(me, p, order, goal);
+	int64_t pfn = rc < 0 ? rc : find_filled(me, p, wanted);
 	struct page *page;
 	uint64_t w, new;
 
@@ -471,17 +482,43 @@ int64_t page_take(struct rt_self *me, struct pages *p, unsigned order, uint64_t 
 	page = page_at(p, (uint64_t)pfn);
 	w = load_acquire(&page->word);
 	CHECK(word_state(w) == PAGE_FREE);
-	new = word_begin(w, PAGE_IN_FILE, order, 0);
+	new = word_begin(w, PAGE_IN_FILE, wanted->order, 0);
 	set_pending(p, PENDING_TAKE, (uint64_t)pfn, new);
-	set_record(&me->row->page, (uint64_t)pfn, order, word_generation(new), ino, index);
-	store_relaxed(&page->index, index);
-	store_relaxed(&page->ino, ino);
-	store_relaxed(&page->igen, igen);
+	set_record(&me->row->page, (uint64_t)pfn, wanted->order, word_generation(new), wanted->ino,
+		   wanted->index);
+	store_relaxed(&page->index, wanted->index);
+	store_relaxed(&page->ino, wanted->ino);
+	store_relaxed(&page->igen, wanted->igen);
 	cas(&page->word, &w, new); /* nobody else changes a FREE word */
 	step("take: taken");
 	finish_take(p);
 	alloc_unlock(me, p);
 	return pfn;
+}
+
+int64_t page_take(struct rt_self *me, struct pages *p, unsigned order, uint64_t goal, uint32_t ino,
+		  uint32_t igen, uint64_t index)
+{
+	struct wanted wanted = {.order = order,
+				.goal = goal,
+				.ino = ino,
+				.igen = igen,
+				.index = index};
+
+	return take(me, p, &wanted);
+}
+
+int64_t page_take_used(struct rt_self *me, struct pages *p, unsigned order, uint64_t avoid,
+		       uint32_t ino, uint32_t igen, uint64_t index)
+{
+	struct wanted wanted = {.order = order,
+				.avoid = avoid,
+				.used = true,
+				.ino = ino,
+				.igen = igen,
+				.index = index};
+
+	return take(me, p, &wanted);
 }
 
 uint64_t page_find_run(struct pages *p, uint64_t n, uint64_t *length)

@@ -138,11 +138,14 @@ static bool in_flight(struct pages *p, uint64_t first)
 	struct rt_row *row;
 
 	while ((row = rt_next_row(p->rt, &c))) {
-		uint64_t moving = load_acquire(&row->page.head);
+		uint64_t moving = load_acquire(&row->page.head),
+			 from = load_acquire(&row->node.head);
 
 		if (sum_overlap(load_acquire(&row->intent), intent))
 			return true;
 		if (load_acquire(&row->page.set) && moving - first < BLOCK_PAGES)
+			return true;
+		if (rt_record_moves(load_acquire(&row->node.set)) && from - first < BLOCK_PAGES)
 			return true;
 	}
 	return load_acquire(&p->rt->header->limbo) != 0;

@@ -210,3 +210,20 @@ uint64_t index_search(struct pages *p, unsigned order, uint64_t goal)
 	}
 	return pfn;
 }
+
+uint64_t index_search_used(struct pages *p, unsigned order, uint64_t avoid)
+{
+	uint64_t bits[8];
+
+	for (unsigned c = order + 1; c < PAGE_CLASSES - 1; c++) {
+		uint64_t block = hbitmap_next(&p->by_class[c], 0);
+
+		if (block == avoid)
+			block = hbitmap_next(&p->by_class[c], block + 1);
+		if (block == p->blocks)
+			continue;
+		index_bits(p, block, bits);
+		return p->first + block * BLOCK_PAGES + index_find(bits, order, 0);
+	}
+	return 0;
+}

@@ -29,4 +29,7 @@ void index_repair(struct pages *p, uint64_t block);
 /* A pfn where 2^order pages are free, near `goal` (0: anywhere); 0: none. */
 uint64_t index_search(struct pages *p, unsigned order, uint64_t goal);
 
+/* The same in a block that is partly used, and not in block `avoid`. */
+uint64_t index_search_used(struct pages *p, unsigned order, uint64_t avoid);
+
 #endif

@@ -164,6 +164,21 @@ uint64_t page_folio_bytes(const struct pages *p, uint64_t pfn, uint64_t n);
  * page record says so before it is taken, and stays for the caller. Returns the pfn; -PF_ENOSPACE; errors of rt_lock, rt_fill. Inode lock. */
 int64_t page_take(struct rt_self *me, struct pages *p, unsigned order, uint64_t goal, uint32_t ino,
 		  uint32_t igen, uint64_t index);
+/* The same in a block of which pages are used, other than block `avoid`: where folios move to. */
+int64_t page_take_used(struct rt_self *me, struct pages *p, unsigned order, uint64_t avoid,
+		       uint32_t ino, uint32_t igen, uint64_t index);
+/* Blocks of which some pages are free and some are not, those with most free pages first, at most `max`: returns how many. Looks at some blocks from *cursor on, which moves on.
+ * *free: pages that are free in all that it looked at. No lock: of each block what was so at some moment. */
+#define PAGE_SPARSE_BLOCKS \
+	8192u /* that one call looks at: 16 GiB of pages, some tens of microseconds */
+struct page_sparse {
+	uint64_t block; /* its number */
+	unsigned free;  /* pages */
+};
+unsigned page_sparse(struct pages *p, _Atomic uint64_t *cursor, struct page_sparse *sparse,
+		     unsigned max, uint64_t *free);
+/* How many blocks are wholly free. No lock. */
+uint64_t page_whole_blocks(const struct pages *p);
 /* The first pfn of `n` free whole blocks in a row, or of the longest such run, and how many blocks it has: a goal. 0: no whole block is free. */
 uint64_t page_find_run(struct pages *p, uint64_t n, uint64_t *length);
 /* Without the lock: the page begins a block that is wholly free. */

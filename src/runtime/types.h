@@ -63,7 +63,21 @@ struct rt_lock {
 
 /* A row's record of what it moves between allocator and file, or takes from the node bitmap. `set` is
  * stored last and cleared first. Means something under the inode's lock only. */
-enum rt_record_kind { RT_RECORD_NONE, RT_RECORD_ALLOC, RT_RECORD_RELEASE, RT_RECORD_PART };
+enum rt_record_kind {
+	RT_RECORD_NONE,
+	RT_RECORD_ALLOC,
+	RT_RECORD_RELEASE,
+	RT_RECORD_PART,
+	/* in the node's record, of pages that the page record's take the place of: as RELEASE, as PART */
+	RT_RECORD_MOVE,
+	RT_RECORD_MOVE_PART
+};
+
+/* The node's record is of pages. */
+static inline bool rt_record_moves(uint32_t set)
+{
+	return set >= RT_RECORD_MOVE;
+}
 
 struct rt_record {
 	_Atomic uint32_t set;        /* [r] enum rt_record_kind */

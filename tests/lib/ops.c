@@ -634,6 +634,32 @@ static void lock_pieces(struct op_state *s)
 	lock_for(s->file, PF_LOCK_SHARED, 0, 1, 0);
 }
 
+/* Blocks that are partly used, by folios that fit into the holes of others and by some that have to be divided for that. */
+static void setup_scattered(struct op_state *s)
+{
+	pf_file *files[8];
+	char name[16];
+
+	for (unsigned i = 0; i < 8; i++) {
+		snprintf(name, sizeof name, "s%u", i);
+		OK(pf_open(s->pool, name, PF_O_RDWR | PF_O_CREATE, 0644, &files[i]));
+		OK(pf_allocate(files[i], 0, MIB, 0));
+		OK(pf_write(files[i], s->buffer, 500000, 0));
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		for (unsigned page = i % 2; page < 256; page += 2)
+			OK(pf_punch(files[i], page * 4096, 4096 * (1 + i % 2), PF_DETACH, 0));
+		OK(pf_close(files[i]));
+	}
+}
+
+static void compact(struct op_state *s)
+{
+	struct pf_compacted result;
+
+	pf_compact(s->pool, UINT64_MAX, &result);
+}
+
 const struct op ops[] = {
 	{"wait for who waits for us", setup_circle, close_circle, false, false, 3},
 	{"lock, in pieces", setup_circle, lock_pieces, false, false, 3},
@@ -712,6 +738,9 @@ const struct op ops[] = {
 	{"set an extended attribute", open_a, set_xattr, false, false, 7},
 	{"replace an extended attribute", setup_xattr, replace_xattr, false, false, 7},
 	{"remove an extended attribute", setup_xattr, remove_xattr, false, false, 7},
+	{"compact", NULL, compact, false, false, 7},
+	{"compact while held", NULL, compact, true, false, 7},
+	{"compact much", setup_scattered, compact, false, false, 31},
 	{"open the pool", NULL, attach, false, false, 7},
 	{"close the pool", setup_map, close_pool, false, false, 7},
 	{"reap", NULL, reap, false, true, 7},

@@ -189,6 +189,7 @@ static const struct op alone[] = {
 	{.kind = OP_SETXATTR, .path = "dir/in", .length = 60},
 	{.kind = OP_SETXATTR, .path = "file", .length = 1000},
 	{.kind = OP_REMOVEXATTR, .path = "file"},
+	{.kind = OP_COMPACT},
 };
 
 void power_each(struct test_random *chance, unsigned bound, unsigned samples, bool all_states)

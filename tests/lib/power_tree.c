@@ -304,7 +304,7 @@ static const char *const op_names[OP_KINDS] = {"create",        "mkdir",        
 					       "exchange",      "write",         "append",
 					       "truncate",      "punch",         "allocate",
 					       "allocate keep", "allocate zero", "chmod",
-					       "setxattr",      "removexattr"};
+					       "setxattr",      "removexattr",   "compact"};
 
 void op_print(const struct op *op)
 {
@@ -386,6 +386,8 @@ static void open_and_run(pf_pool *pool, const struct op *op, unsigned flags)
 
 void op_run(pf_pool *pool, const struct op *op)
 {
+	struct pf_compacted compacted;
+
 	switch (op->kind) {
 	case OP_CREATE:
 		open_and_run(pool, op, PF_O_RDWR | PF_O_CREATE | PF_O_EXCL);
@@ -414,6 +416,9 @@ void op_run(pf_pool *pool, const struct op *op)
 		break;
 	case OP_EXCHANGE:
 		OK(pf_rename(pool, op->path, op->to, PF_RENAME_EXCHANGE));
+		break;
+	case OP_COMPACT:
+		OK(pf_compact(pool, UINT64_MAX, &compacted));
 		break;
 	default:
 		open_and_run(pool, op, PF_O_RDWR);
@@ -557,6 +562,8 @@ void op_model(const struct op *op, struct tree *tree, struct tree *middle)
 	case OP_RENAME:
 	case OP_EXCHANGE:
 		model_rename(op, tree);
+		break;
+	case OP_COMPACT:
 		break;
 	default:
 		name = at_path(tree, op->path);
@@ -720,6 +727,8 @@ static bool fill_in(struct op *op, struct tree *tree, struct test_random *chance
 	int i;
 
 	op->path[0] = op->to[0] = 0;
+	if (op->kind == OP_COMPACT)
+		return true;
 	if (op->kind <= OP_PUBLISH)
 		return fill_new(op, tree, chance, bytes);
 	if (op->kind == OP_RENAME && test_below(chance, 3) == 0)

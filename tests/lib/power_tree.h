@@ -60,6 +60,7 @@ enum op_kind {
 	OP_CHMOD,
 	OP_SETXATTR,
 	OP_REMOVEXATTR,
+	OP_COMPACT,
 	OP_KINDS
 };
 
