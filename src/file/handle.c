@@ -12,6 +12,7 @@
 #include "base/step.h"
 #include "base/sys.h"
 #include "file/names.h"
+#include "file/window.h"
 
 /* ---- handles --------------------------------------------------------------------------------------- */
 
@@ -356,6 +357,7 @@ int pf_close(pf_file *file)
 		flock_close(file);
 	rc = handle_drop(me, &file->pool->layout, file->handle);
 	layout_unlock(me, &file->pool->layout, file->ino);
+	windows_settle(file->pool, me);
 	rt_handle_put(me, file->handle);
 	unlink_file(file);
 	free(file->batch);

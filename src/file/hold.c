@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/sys.h"
+#include "file/window.h"
 
 static struct hold_piece *add_piece(struct hold_set *set)
 {
@@ -167,6 +168,8 @@ int hold_take(struct rt_self *me, const struct hold_request *request, struct hol
 		return rc;
 	for (;;) {
 		rc = take_all(me, request, set);
+		if (unlikely(me->told))
+			windows_settle(pool, me);
 		/* The file may have been cut meanwhile, and have other pages past its end now. */
 		if (likely(rc == 0) && likely((rc = check(request)) == 0))
 			return 0;

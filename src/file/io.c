@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/sys.h"
 #include "file/attr.h"
+#include "file/window.h"
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
@@ -310,6 +311,7 @@ static ssize_t do_write(pf_file *file, const void *buffer, size_t length, uint64
 		if (n == -PF_EAGAIN && (n = wait_range(me, file)) == 0)
 			n = -PF_EAGAIN;
 	} while (n < 0 && reap_helps(file->pool, me, (int)n, &tries));
+	windows_settle(file->pool, me);
 	return n < 0 ? space_full(file->pool, (int)n, length) : n;
 }
 
@@ -364,6 +366,7 @@ int pf_truncate(pf_file *file, uint64_t size, enum pf_policy policy, int timeout
 	do {
 		rc = layout_truncate(me, &file->pool->layout, file->ino, size, how);
 	} while (rc < 0 && reap_helps(file->pool, me, rc, &tries));
+	windows_settle(file->pool, me);
 	return not_reaped(rc, policy);
 }
 
@@ -383,6 +386,7 @@ int pf_punch(pf_file *file, uint64_t offset, uint64_t length, enum pf_policy pol
 	do {
 		rc = layout_punch(me, &file->pool->layout, file->ino, offset, length, how);
 	} while (rc < 0 && reap_helps(file->pool, me, rc, &tries));
+	windows_settle(file->pool, me);
 	return not_reaped(rc, policy);
 }
 
@@ -527,6 +531,7 @@ int pf_allocate(pf_file *file, uint64_t offset, uint64_t length, unsigned flags)
 		if (rc == -PF_EAGAIN && (rc = wait_range(me, file)) == 0)
 			rc = -PF_EAGAIN;
 	} while (rc < 0 && reap_helps(file->pool, me, rc, &tries));
+	windows_settle(file->pool, me);
 	return rc < 0 ? space_full(file->pool, rc, length) : 0;
 }
 

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/step.h"
 #include "file/attr.h"
+#include "file/window.h"
 
 /* ---- what may be done --------------------------------------------------------------------------------- */
 
@@ -173,6 +174,7 @@ static int run(struct op *o, int (*once)(struct op *o))
 	do {
 		rc = once(o);
 	} while (path_again(o->pool, o->me, rc, &tries));
+	windows_settle(o->pool, o->me);
 	return rc == -PF_EAGAIN ? err(PF_EAGAIN, "%s", o->to) : rc;
 }
 

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/step.h"
-#include "file/pool.h"
+#include "file/service.h"
 #include "mm/mm.h"
 
 #define RETRY_FIRST_NS 1000000ull
@@ -298,7 +298,7 @@ int pf_reap(pf_pool *pool)
 
 	if (!me)
 		return rt_self_error();
-	pin_notify(pool);
+	service_look(pool, me);
 	do {
 		rc = pass(pool, me, &left, true);
 		if (rc < 0)

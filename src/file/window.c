@@ -172,6 +172,7 @@ void windows_settle(struct pf_pool *pool, struct rt_self *me)
 		me->told = false;
 		windows_sync(pool, me);
 	} while (me->told);
+	mm_wait_told(me);
 }
 
 /* ---- files ------------------------------------------------------------------------------------------- */

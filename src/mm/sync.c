@@ -391,6 +391,7 @@ int mm_sync_stale(struct rt_self *me, struct space *s, bool give_up, struct mm_n
 	int rc = 0;
 
 	pthread_mutex_lock(&s->lock);
+	mm_find_lost(me);
 	for (struct vma *v = (struct vma *)s->vmas.first; rc >= 0 && v; v = vma_next(v)) {
 		struct sync y = {.me = me, .s = s, .v = v, .need = need, .give_up = give_up};
 
