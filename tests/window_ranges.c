@@ -179,6 +179,56 @@ static void protect(void)
 	must_be(pf_window_protect(pool, at(page), (uint64_t)n * PF_PAGE_SIZE, flags), wanted);
 }
 
+static bool one_window(unsigned page, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!shown[page].file || shown[page + i].file != shown[page].file ||
+		    shown[page + i].flags != shown[page].flags ||
+		    shown[page + i].page != shown[page].page + i)
+			return false;
+	return true;
+}
+
+static void leave(unsigned page, unsigned n)
+{
+	for (unsigned i = page; i < page + n; i++) {
+		keep(i, 1);
+		shown[i].file = NULL;
+	}
+}
+
+/* To a place where the two do not overlap, or shorter where it is. */
+static void remap(void)
+{
+	unsigned page, n, to, length, flags = PF_REMAP_MAYMOVE;
+	struct shown first;
+	void *got;
+	int rc;
+
+	pick(&page, &n);
+	while (n > 1 && !one_window(page, n))
+		n /= 2;
+	pick(&to, &length);
+	first = shown[page];
+	if (to < page + n && page < to + length) {
+		to = page;
+		length = MIN(length, n);
+	} else {
+		flags |= PF_REMAP_FIXED;
+	}
+	rc = pf_window_remap(pool, at(page), (uint64_t)n * PF_PAGE_SIZE,
+			     (uint64_t)length * PF_PAGE_SIZE, flags, at(to), &got);
+	if (!one_window(page, n)) {
+		must_be(rc, -EFAULT);
+		return;
+	}
+	must_be(rc, 0);
+	must(got == at(to));
+	leave(to == page ? page + length : page, to == page ? n - length : n);
+	for (unsigned i = 0; i < length; i++)
+		shown[to + i] = (struct shown){first.file, first.page + i, first.flags};
+}
+
 static void store(void)
 {
 	struct file *f = &files[test_below(&r, FILES)];
@@ -213,7 +263,8 @@ static void make_file(unsigned i)
 
 int main(void)
 {
-	static void (*const calls[])(void) = {map, map, unmap, protect, protect, store};
+	static void (*const calls[])(void) = {map,   map,   unmap,   protect,
+					      remap, remap, protect, store};
 
 	pool = pool_open(pool_make("p", 64));
 	r.state = test_seed();
@@ -224,7 +275,7 @@ int main(void)
 	for (unsigned i = 0; i < FILES; i++)
 		make_file(i);
 	for (unsigned n = 0; test_time_left(1); n++) {
-		unsigned call = (unsigned)test_below(&r, 6);
+		unsigned call = (unsigned)test_below(&r, 8);
 
 		calls[call]();
 		check_all();

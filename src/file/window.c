@@ -396,6 +396,81 @@ int pf_window_protect(pf_pool *pool, void *address, uint64_t length, unsigned fl
 	return rc;
 }
 
+/* ---- moving, growing, shrinking ----------------------------------------------------------------------- */
+
+static int check_remap(struct pf_pool *pool, const struct mm_remap *r, unsigned flags)
+{
+	int rc;
+
+	if (flags & ~(PF_REMAP_MAYMOVE | PF_REMAP_FIXED) ||
+	    (flags & PF_REMAP_FIXED && !(flags & PF_REMAP_MAYMOVE)))
+		return err(PF_EFLAGS, "remap flags %x", flags);
+	rc = check_range(pool, r->address, r->length);
+	if (rc == 0)
+		rc = check_range(pool, r->fixed ? r->to : 0, r->new_length);
+	if (rc == 0 && r->fixed && r->to < r->address + r->length &&
+	    r->address < r->to + r->new_length)
+		rc = err(PF_ERANGE, "the ranges overlap");
+	return rc < 0 ? rc : space_check_orphans(pool);
+}
+
+static int remap(struct pf_pool *pool, struct rt_self *me, struct space *s,
+		 const struct mm_remap *r, uint64_t *va)
+{
+	struct mm_need need;
+	unsigned tries = 0;
+	int rc;
+
+	do {
+		rc = mm_remap(me, s, r, &need, va);
+		if (is_need(rc))
+			rc = wait_provide(pool, me, rc, &need);
+	} while (rc > 0 || reap_helps(pool, me, rc, &tries));
+	return space_full(pool, rc, r->new_length);
+}
+
+int pf_window_remap(pf_pool *pool, void *address, uint64_t length, uint64_t new_length,
+		    unsigned flags, void *to, void **window)
+{
+	struct rt_self *me = pool_self(pool);
+	struct mm_remap r = {(uintptr_t)address,
+			     length,
+			     new_length,
+			     (uintptr_t)to,
+			     flags & PF_REMAP_MAYMOVE,
+			     flags & PF_REMAP_FIXED};
+	struct space *s;
+	uint64_t va;
+	int rc = me ? check_remap(pool, &r, flags) : rt_self_error();
+
+	if (rc == 0)
+		rc = get_space(pool, me, &s);
+	if (rc < 0)
+		return rc;
+	r.length = align_up(length, pool->dev->granule);
+	r.new_length = align_up(new_length, pool->dev->granule);
+	rc = remap(pool, me, s, &r, &va);
+	close_files(pool, me, s);
+	windows_settle(pool, me);
+	if (rc == 0)
+		*window = (void *)(uintptr_t)va; /* NOLINT(performance-no-int-to-ptr) */
+	return rc;
+}
+
+/* ---- the rest ---------------------------------------------------------------------------------------- */
+
+int pf_window_sync(pf_pool *pool, const void *address, uint64_t length)
+{
+	struct rt_self *me = pool_self(pool);
+	uint64_t va = (uintptr_t)address;
+	struct space *s;
+	int rc = me ? check_range(pool, va, length) : rt_self_error();
+
+	if (rc == 0)
+		rc = get_space(pool, me, &s);
+	return rc < 0 ? rc : mm_persist(s, va, va + align_up(length, pool->dev->granule));
+}
+
 void windows_end(struct pf_pool *pool, struct rt_self *me)
 {
 	struct space *s = load_acquire(&pool->layout.space);

@@ -65,6 +65,32 @@ void vma_mark_stale(struct rt_vma *record, uint64_t stale);
 /* A user less. */
 void file_put(struct space *s, struct vma_file *file);
 
+/* It is not any more; `heir` has taken over what it showed, and gets what was told of it. */
+void vma_remove_to(struct rt_self *me, struct space *s, struct vma *v, struct vma *heir);
+
+/* ---- ranges of addresses (map.c) ---- */
+
+/* Each vma and each piece is in [va, end) or is not. When it fails, vmas are as they were. */
+int space_carve(struct rt_self *me, struct space *s, uint64_t va, uint64_t end);
+/* What the range shows goes, in the tree and as references. The host shows it no more. */
+void space_clear(struct rt_self *me, struct space *s, uint64_t va, uint64_t end);
+/* The same, and the vmas there, which are inside. */
+void space_forget(struct rt_self *me, struct space *s, uint64_t va, uint64_t end);
+/* Addresses for what `place` says. */
+int space_reserve(struct space *s, const struct mm_place *place, uint64_t *va);
+/* mm_unmap(). */
+int space_unmap(struct rt_self *me, struct space *s, uint64_t va, uint64_t end);
+/* Ends a window, and its addresses. */
+int vma_end(struct rt_self *me, struct space *s, struct vma *v);
+
+/* ---- making windows what their files are (sync.c) ---- */
+
+/* mm_sync() of all of it. */
+int vma_sync(struct rt_self *me, struct space *s, struct vma *v, struct mm_need *need);
+/* What the pieces in [va, end) are, the host shows at addresses that are `by` higher, as `flags` say. *done: how far it came. */
+int pieces_show(struct space *s, uint64_t va, uint64_t end, uint64_t by, unsigned flags,
+		uint64_t *done);
+
 /* ---- pieces (piece.c) ---- */
 
 enum piece_kind { PIECE_PAGES, PIECE_ZEROS, PIECE_BUS };

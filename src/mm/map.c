@@ -20,8 +20,7 @@ static int carve_at(struct rt_self *me, struct space *s, uint64_t va)
 	return rc;
 }
 
-/* Each vma and each piece is in [va, end) or is not. When it fails, vmas are as they were. */
-static int carve(struct rt_self *me, struct space *s, uint64_t va, uint64_t end)
+int space_carve(struct rt_self *me, struct space *s, uint64_t va, uint64_t end)
 {
 	int rc = carve_at(me, s, va);
 
@@ -32,8 +31,7 @@ static int carve(struct rt_self *me, struct space *s, uint64_t va, uint64_t end)
 	return rc;
 }
 
-/* What the range shows goes, in the tree and as references. The host shows it no more. */
-static void clear(struct rt_self *me, struct space *s, uint64_t va, uint64_t end)
+void space_clear(struct rt_self *me, struct space *s, uint64_t va, uint64_t end)
 {
 	struct piece *pieces = piece_take(s, va, end);
 
@@ -46,7 +44,7 @@ static void clear(struct rt_self *me, struct space *s, uint64_t va, uint64_t end
 /* ---- ending --------------------------------------------------------------------------------------- */
 
 /* Pieces that go on in the next vma are cut: that one may have to stay. */
-static int end_vma(struct rt_self *me, struct space *s, struct vma *v)
+int vma_end(struct rt_self *me, struct space *s, struct vma *v)
 {
 	int rc = piece_cut(me, s, v->at.end);
 
@@ -54,22 +52,29 @@ static int end_vma(struct rt_self *me, struct space *s, struct vma *v)
 		rc = s->host.ops->release(&s->host, v->at.start, v->at.end - v->at.start);
 	if (rc < 0)
 		return rc;
-	clear(me, s, v->at.start, v->at.end);
+	space_clear(me, s, v->at.start, v->at.end);
 	vma_remove(me, s, v);
 	return 0;
 }
 
-int mm_unmap(struct rt_self *me, struct space *s, uint64_t va, uint64_t end)
+int space_unmap(struct rt_self *me, struct space *s, uint64_t va, uint64_t end)
 {
 	struct vma *v;
+	int rc = space_carve(me, s, va, end);
+
+	while (rc == 0 && (v = vma_find(s, va)) && v->at.start < end)
+		rc = vma_end(me, s, v);
+	if (rc < 0)
+		vma_merge_range(me, s, va, end);
+	return rc;
+}
+
+int mm_unmap(struct rt_self *me, struct space *s, uint64_t va, uint64_t end)
+{
 	int rc;
 
 	pthread_mutex_lock(&s->lock);
-	rc = carve(me, s, va, end);
-	while (rc == 0 && (v = vma_find(s, va)) && v->at.start < end)
-		rc = end_vma(me, s, v);
-	if (rc < 0)
-		vma_merge_range(me, s, va, end);
+	rc = space_unmap(me, s, va, end);
 	pthread_mutex_unlock(&s->lock);
 	return rc;
 }
@@ -77,7 +82,7 @@ int mm_unmap(struct rt_self *me, struct space *s, uint64_t va, uint64_t end)
 /* ---- mapping -------------------------------------------------------------------------------------- */
 
 /* Addresses at which large leaves are possible where the file has them: both begin at the same place of a block. */
-static int reserve(struct space *s, const struct mm_place *m, uint64_t *va)
+int space_reserve(struct space *s, const struct mm_place *m, uint64_t *va)
 {
 	uint64_t length = m->pages * PAGE_BYTES, align = m->file->granule, skew;
 	struct host *h = &s->host;
@@ -96,12 +101,11 @@ static int reserve(struct space *s, const struct mm_place *m, uint64_t *va)
 	return rc;
 }
 
-/* What this process's windows show at addresses that now are another's. */
-static void forget(struct rt_self *me, struct space *s, uint64_t va, uint64_t end)
+void space_forget(struct rt_self *me, struct space *s, uint64_t va, uint64_t end)
 {
 	struct vma *v;
 
-	clear(me, s, va, end);
+	space_clear(me, s, va, end);
 	while ((v = vma_find(s, va)) && v->at.start < end)
 		vma_remove(me, s, v);
 }
@@ -112,12 +116,12 @@ static int place(struct rt_self *me, struct space *s, const struct mm_place *m, 
 	int rc = 0;
 
 	if (m->fixed && m->replace)
-		rc = carve(me, s, m->wish, m->wish + length);
+		rc = space_carve(me, s, m->wish, m->wish + length);
 	if (rc == 0)
-		rc = reserve(s, m, &va);
+		rc = space_reserve(s, m, &va);
 	if (rc < 0)
 		return rc;
-	forget(me, s, va, va + length);
+	space_forget(me, s, va, va + length);
 	v->at.start = va;
 	v->at.end = va + length;
 	v->index = m->index;
@@ -168,7 +172,7 @@ void mm_end(struct rt_self *me, struct space *s)
 	for (v = (struct vma *)s->vmas.first; v; v = vma_next(v))
 		s->host.ops->release(&s->host, v->at.start, v->at.end - v->at.start);
 	while ((p = (struct piece *)s->pieces.first))
-		clear(me, s, p->at.start, p->at.end);
+		space_clear(me, s, p->at.start, p->at.end);
 	while ((v = (struct vma *)s->vmas.first))
 		vma_remove(me, s, v);
 	while ((file = (struct vma_file *)s->files.first)) {

@@ -156,6 +156,18 @@ int mm_map(struct rt_self *me, struct space *space, const struct mm_place *place
  * changed. */
 int mm_protect(struct rt_self *me, struct space *space, uint64_t va, uint64_t end, unsigned flags,
 	       struct mm_need *need);
+/* All of a range is in windows; what was stored there is written back to a persistent device. -ENOMEM. */
+int mm_persist(struct space *space, uint64_t va, uint64_t end);
+
+struct mm_remap {
+	uint64_t address, length, new_length; /* bytes */
+	uint64_t to;                          /* if fixed */
+	bool may_move, fixed;
+};
+/* The range, which is in one window, gets another length, or other addresses: *va. All or nothing, but for what was at a fixed address. -EFAULT, -ENOMEM, -PF_ERANGE, -PF_EMAPCOUNT, -PF_ERUNSPACE,
+ * -PF_EHOLDS; needs as mm_sync(). */
+int mm_remap(struct rt_self *me, struct space *space, const struct mm_remap *r,
+	     struct mm_need *need, uint64_t *va);
 /* Ends what windows there are in [va, end). -ENOMEM, -PF_ERUNSPACE, -PF_EMAPCOUNT, -PF_EHOLDS: what comes before has ended. */
 int mm_unmap(struct rt_self *me, struct space *space, uint64_t va, uint64_t end);
 

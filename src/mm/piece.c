@@ -142,3 +142,44 @@ struct piece *piece_take(struct space *s, uint64_t va, uint64_t end)
 	}
 	return list;
 }
+
+/* ---- showing -------------------------------------------------------------------------------------- */
+
+static int show(struct space *s, const struct piece *p, uint64_t va, uint64_t end, uint64_t by,
+		unsigned flags)
+{
+	uint64_t pfn = p->pfn + (va - p->at.start) / PAGE_BYTES;
+	struct host *h = &s->host;
+	int prot = vma_prot(flags);
+
+	if (p->kind == PIECE_PAGES)
+		return h->ops->map(h, va + by, end - va, pfn * PAGE_BYTES, prot);
+	return p->kind == PIECE_ZEROS ? h->ops->zeros(h, va + by, end - va, prot)
+				      : h->ops->sigbus(h, va + by, end - va, prot);
+}
+
+static bool goes_on(const struct piece *p, const struct piece *next, uint64_t end)
+{
+	return next && next->at.start == p->at.end && p->at.end < end && next->kind == p->kind &&
+	       (p->kind != PIECE_PAGES ||
+		p->pfn + (p->at.end - p->at.start) / PAGE_BYTES == next->pfn);
+}
+
+int pieces_show(struct space *s, uint64_t va, uint64_t end, uint64_t by, unsigned flags,
+		uint64_t *done)
+{
+	struct piece *p = piece_find(s, va);
+	int rc = 0;
+
+	for (*done = va; rc == 0 && p && p->at.start < end; p = piece_next(p)) {
+		const struct piece *first = p;
+		uint64_t from = MAX(va, first->at.start);
+
+		while (goes_on(p, piece_next(p), end))
+			p = piece_next(p);
+		rc = show(s, first, from, MIN(p->at.end, end), by, flags);
+		if (rc == 0)
+			*done = MIN(p->at.end, end);
+	}
+	return rc;
+}

@@ -1,4 +1,4 @@
-/* What may be done in a range of addresses. */
+/* What may be done in a range of addresses; and making what was stored there last. */
 #include <errno.h>
 
 #include "base/err.h"
@@ -34,46 +34,6 @@ static int holes(const struct space *s, const struct vma *v, struct mm_need *nee
 	return at < end ? -PF_EHOLE : 0;
 }
 
-/* The host shows what it showed, in [va, end), as `flags` say. */
-static int show_piece(struct space *s, const struct piece *p, uint64_t va, uint64_t end,
-		      unsigned flags)
-{
-	uint64_t pfn = p->pfn + (va - p->at.start) / PAGE_BYTES;
-	struct host *h = &s->host;
-	int prot = vma_prot(flags);
-
-	if (p->kind == PIECE_PAGES)
-		return h->ops->map(h, va, end - va, pfn * PAGE_BYTES, prot);
-	return p->kind == PIECE_ZEROS ? h->ops->zeros(h, va, end - va, prot)
-				      : h->ops->sigbus(h, va, end - va, prot);
-}
-
-static bool goes_on(const struct piece *p, const struct piece *next, uint64_t end)
-{
-	return next && next->at.start == p->at.end && p->at.end < end && next->kind == p->kind &&
-	       (p->kind != PIECE_PAGES ||
-		p->pfn + (p->at.end - p->at.start) / PAGE_BYTES == next->pfn);
-}
-
-/* Up to `end`, or where it failed, *done. */
-static int show_range(struct space *s, uint64_t va, uint64_t end, unsigned flags, uint64_t *done)
-{
-	struct piece *p = piece_find(s, va);
-	int rc = 0;
-
-	for (*done = va; rc == 0 && p && p->at.start < end; p = piece_next(p)) {
-		const struct piece *first = p;
-		uint64_t from = MAX(va, first->at.start);
-
-		while (goes_on(p, piece_next(p), end))
-			p = piece_next(p);
-		rc = show_piece(s, first, from, MIN(p->at.end, end), flags);
-		if (rc == 0)
-			*done = MIN(p->at.end, end);
-	}
-	return rc;
-}
-
 static void change_leaves(struct space *s, uint64_t va, uint64_t end, unsigned flags)
 {
 	for (struct piece *p = piece_find(s, va); p && p->at.start < end; p = piece_next(p)) {
@@ -93,10 +53,10 @@ static void change_leaves(struct space *s, uint64_t va, uint64_t end, unsigned f
 static int protect(struct space *s, struct vma *v, unsigned flags)
 {
 	uint64_t done;
-	int rc = show_range(s, v->at.start, v->at.end, flags, &done);
+	int rc = pieces_show(s, v->at.start, v->at.end, 0, flags, &done);
 
 	if (rc < 0) {
-		show_range(s, v->at.start, done, v->flags, &done);
+		pieces_show(s, v->at.start, done, 0, v->flags, &done);
 		return rc;
 	}
 	change_leaves(s, v->at.start, v->at.end, flags);
@@ -148,4 +108,25 @@ int mm_protect(struct rt_self *me, struct space *s, uint64_t va, uint64_t end, u
 	vma_merge_range(me, s, va, end);
 	pthread_mutex_unlock(&s->lock);
 	return rc;
+}
+
+int mm_persist(struct space *s, uint64_t va, uint64_t end)
+{
+	uint64_t at = va;
+	struct vma *v;
+
+	pthread_mutex_lock(&s->lock);
+	for (v = vma_find(s, va); v && v->at.start <= at && at < end; v = vma_next(v))
+		at = v->at.end;
+	for (struct piece *p = piece_find(s, va); p && p->at.start < end; p = piece_next(p)) {
+		uint64_t from = MAX(va, p->at.start), to = MIN(end, p->at.end);
+
+		if (p->kind == PIECE_PAGES)
+			dev_persist(s->host.dev,
+				    (uint8_t *)page_address(s->pages, p->pfn) +
+					    (from - p->at.start),
+				    to - from);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return at < end ? err(ENOMEM, "no window at %#lx", (unsigned long)at) : 0;
 }

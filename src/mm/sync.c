@@ -324,6 +324,14 @@ static int sync_range(struct sync *y)
 
 /* ---- calls -------------------------------------------------------------------------------------------- */
 
+int vma_sync(struct rt_self *me, struct space *s, struct vma *v, struct mm_need *need)
+{
+	struct sync y =
+		{.me = me, .s = s, .v = v, .need = need, .at = v->at.start, .end = v->at.end};
+
+	return sync_range(&y);
+}
+
 int mm_sync(struct rt_self *me, struct space *s, uint64_t va, uint64_t pages, struct mm_need *need)
 {
 	uint64_t end = va + pages * PAGE_BYTES;

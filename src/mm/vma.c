@@ -111,10 +111,15 @@ static void end(struct rt_self *me, struct space *s, struct vma *v, const struct
 	vma_free(me, v);
 }
 
-void vma_remove(struct rt_self *me, struct space *s, struct vma *v)
+void vma_remove_to(struct rt_self *me, struct space *s, struct vma *v, struct vma *heir)
 {
 	range_remove(&s->vmas, &v->at);
-	end(me, s, v, NULL);
+	end(me, s, v, heir);
+}
+
+void vma_remove(struct rt_self *me, struct space *s, struct vma *v)
+{
+	vma_remove_to(me, s, v, NULL);
 }
 
 void vma_resize(struct space *s, struct vma *v, uint64_t end)
