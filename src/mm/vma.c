@@ -62,19 +62,11 @@ static void publish(struct space *s, const struct vma *v)
 	count_up(s, v->file->ino);
 }
 
-/* Blocks that are in one or the other. */
-static uint64_t hull(uint64_t a, uint64_t b)
-{
-	if (!a || !b)
-		return a | b;
-	return MAX(a >> 32, b >> 32) << 32 | MIN((uint32_t)a, (uint32_t)b);
-}
-
 void vma_mark_stale(struct rt_vma *r, uint64_t stale)
 {
 	uint64_t was = load_relaxed(&r->stale);
 
-	while (!cas(&r->stale, &was, hull(was, stale)))
+	while (!cas(&r->stale, &was, rt_stale_hull(was, stale)))
 		;
 }
 
