@@ -1,6 +1,9 @@
 /* Holds: a reference, pins and direct maps of 2 MiB and of 1 GiB, memory ready for DMA. */
 #include "bench.h"
 
+#include <errno.h>
+#include <liburing.h>
+
 #include "base/clock.h"
 #include "file/pool.h"
 
@@ -48,6 +51,65 @@ static double run_pin_2m(void *arg)
 	}
 	return ns_since(begin) / REPEAT;
 }
+
+/* ---- by address -------------------------------------------------------------------------------------- */
+
+struct shown {
+	struct bed *bed;
+	void *window; /* of 2 MiB, one extent */
+};
+
+static double run_pin_addr(void *arg)
+{
+	struct shown *s = arg;
+	uint64_t begin = clock_mono();
+	pf_pin *pin;
+
+	for (int i = 0; i < REPEAT; i++) {
+		if (pf_window_pin(s->bed->pool, s->window, 2 * MIB, 0, &pin) < 0)
+			die("pin by address");
+		pf_unpin(pin);
+	}
+	return ns_since(begin) / REPEAT;
+}
+
+/* Registering the window with io_uring, which pins its pages; and giving it back. */
+static double run_register(void *arg)
+{
+	struct shown *s = arg;
+	struct iovec iov = {s->window, 2 * MIB};
+	struct io_uring ring;
+	uint64_t begin;
+	double t;
+
+	if (io_uring_queue_init(8, &ring, 0) < 0)
+		die("io_uring");
+	begin = clock_mono();
+	for (int i = 0; i < 20; i++)
+		if ((errno = -io_uring_register_buffers(&ring, &iov, 1)) ||
+		    io_uring_unregister_buffers(&ring) < 0)
+			die("io_uring_register_buffers");
+	t = ns_since(begin) / 20;
+	io_uring_queue_exit(&ring);
+	return t;
+}
+
+static void bench_pin_addr(struct bed *b)
+{
+	struct shown s = {b, NULL};
+	struct figure f;
+
+	if (pf_window_map(b->file, NULL, 2 * MIB, PF_MAP_READ | PF_MAP_WRITE | PF_MAP_POPULATE, 0,
+			  &s.window) < 0)
+		die("window");
+	f = measure(run_pin_addr, &s, ROUNDS);
+	row("pin_addr", "ns", 1, f, "limit", 200);
+	row("pin_addr", "ns", 1, f, "pin by file", measure(run_pin_2m, b, ROUNDS).median);
+	row("pin_addr", "ns", 1, f, "io_uring register", measure(run_register, &s, ROUNDS).median);
+	pf_window_unmap(b->pool, s.window, 2 * MIB);
+}
+
+/* ---- maps -------------------------------------------------------------------------------------------- */
 
 static double run_map(struct bed *b, size_t bytes, int repeat)
 {
@@ -115,6 +177,7 @@ void bench_references(struct bed *b)
 	f = measure(run_pin_2m, b, ROUNDS);
 	row("pin_extent", "ns", 1, f, "limit", 150);
 	against_peers("pin_extent", "ns", 1, f, peer_map, 2 * MIB, ROUNDS);
+	bench_pin_addr(b);
 	f = measure(run_map_2m, b, ROUNDS);
 	row("map_2m", "ns", 1, f, "limit", 250);
 	against_peers("map_2m", "ns", 1, f, peer_map, 2 * MIB, ROUNDS);
