@@ -87,6 +87,13 @@ with open(sys.argv[1], "rb") as reader, open(sys.argv[2], "r+b", buffering=0) as
                 sys.exit(1)
 END
 
+# what is read of the pool is read, for the time of access
+head -c 300000 /dev/urandom >"$dir/much"
+expect 0 cp "$dir/much" "$p:/much"
+touch -a -d @5 "$m/much"
+same "$dir/much" "$m/much"
+[ "$(stat -c %X "$m/much")" != 5 ] || fail "the time of access"
+
 # appends from both sides: each is whole, and in the end both see the same
 append()
 {

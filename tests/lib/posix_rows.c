@@ -320,15 +320,15 @@ const struct posix_row posix_rows[] = {
 
 struct posix_known posix_knowns[] = {
 	KNOWN_IN(
-		"*", "chown f -1 -1", "lstat f", "ok", "ok",
-		"chown(2) of nobody to nobody takes set-ids away; nothing of it comes to the library, or a mount"),
+		"library", "chown f -1 -1", "lstat f", "ok", "ok",
+		"chown(2) of nobody to nobody takes set-ids away; pf_setattr() is told of somebody"),
 	KNOWN("library", "access %4095*", "*", "*",
 	      "pf_access() takes paths from the root: longer ones"),
 	KNOWN("library", "open *w,dir", "*", "EINVAL",
 	      "contradicting flags are refused before anything is looked at"),
-	KNOWN_IN("*", "chown d/f -1 -1", "moved *", "ok", "ok",
+	KNOWN_IN("library", "chown d/f -1 -1", "moved *", "ok", "ok",
 		 "chown(2) of nobody to nobody is a change of nothing; pf_setattr() is not called"),
-	KNOWN_IN("*", "chown d/l -1 -1", "moved *", "ok", "ok",
+	KNOWN_IN("library", "chown d/l -1 -1", "moved *", "ok", "ok",
 		 "chown(2) of nobody to nobody is a change of nothing; pf_setattr() is not called"),
 	KNOWN_IN("*", "truncate f 0", "moved *", "ok", "ok",
 		 "a truncation to 0 is always one, as that of O_TRUNC is"),
