@@ -2,7 +2,7 @@
  * Pins by address: what a window of this process shows, held by the leaves that map it and not by the file. No lock is taken.
  *
  *   1. The leaves of a run, contiguous in memory, are looked up.   2. Section: each folio is counted once more, if somebody holds it.
- *   3. The leaves are looked at again.   4. The record is accounted for.   (docs/protocol.md section 4, get by address)
+ *   3. The leaves are looked at again, and whether that part of the file is locked.   4. The record is accounted for.   (docs/protocol.md section 4, get by address)
  *
  * A window lets go of a page in the order host, leaf, record. So a leaf that is the same after the count was there when the page was held, and the count keeps the page from being free. One that has
  * changed meanwhile: the count is taken back, and whoever waits for it is woken by that; then once more, a few times.
@@ -37,6 +37,7 @@ struct run {
 	uint64_t whole;      /* pages of the run that it maps */
 	uint32_t ino, igen;
 	uint64_t index;
+	bool locked; /* somebody was emptying that part of the file */
 };
 
 /* The leaf at an address, if it is one that permits it. A leaf that is special maps zeros, which are in no folio: its pfn is not looked at. */
@@ -161,6 +162,16 @@ static void label(struct rt_hold *record, const struct request *r, const struct 
 		   last ? (uint32_t)((r->end - 1) % PAGE_BYTES) : (uint32_t)PAGE_BYTES - 1);
 }
 
+/* Somebody empties that part of the file of holds, and may have looked at this folio's already. Not if the pages have left the file, as its number may be another's. */
+static bool range_locked(const struct walk *w, const struct run *run)
+{
+	struct fs *fs = &w->pool->layout.fs;
+
+	return unlikely(load_acquire(&fs_state(fs, run->ino)->range_owner)) &&
+	       fs_generation(fs, run->ino) == run->igen &&
+	       dax_range_locked(w->me, fs, run->ino, run->index, run->index + run->pages - 1);
+}
+
 static int count_and_account(const struct walk *w, const struct request *r, struct run *run,
 			     struct rt_hold *record)
 {
@@ -169,7 +180,8 @@ static int count_and_account(const struct walk *w, const struct request *r, stru
 	if (unlikely(rc < 0))
 		return rc;
 	step("get: look again");
-	if (unlikely(!still_there(w, run))) {
+	run->locked = range_locked(w, run);
+	if (unlikely(run->locked || !still_there(w, run))) {
 		page_down_range(w->me, w->pages, run->pfn, run->pages, false);
 		return -PF_EAGAIN;
 	}
@@ -207,7 +219,11 @@ static int try_slowly(const struct walk *w, const struct request *r, struct run 
 	int rc = -PF_EAGAIN;
 
 	for (unsigned tries = 0; rc == -PF_EAGAIN && tries < SLOW_TRIES; tries++) {
-		rc = windows_sync(w->pool, w->me);
+		rc = run->locked ? dax_wait_range(w->me, &w->pool->layout.fs, run->ino, run->index,
+						  run->index + run->pages - 1)
+				 : 0;
+		if (rc == 0)
+			rc = windows_sync(w->pool, w->me);
 		if (rc >= 0)
 			rc = page_repair(w->me, w->pages);
 		if (rc < 0)

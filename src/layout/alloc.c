@@ -296,7 +296,7 @@ int layout_move(struct rt_self *me, struct layout *l, uint32_t ino)
 	    fs_next_entry(&l->fs, ino, INLINE_ENTRIES, FILE_PAGES_MAX) < FILE_PAGES_MAX ||
 	    dax_lock_range(me, &l->fs, ino, 0, INLINE_ENTRIES - 1) < 0)
 		return 0;
-	while (looks < BUSY_LOOKS && inner_busy(l, ino, 0, INLINE_ENTRIES - 1)) {
+	while (looks < BUSY_LOOKS && inner_held(l, ino, 0, INLINE_ENTRIES - 1)) {
 		looks++;
 		cpu_relax();
 	}

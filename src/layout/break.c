@@ -3,14 +3,16 @@
  *
  * TRY and WAIT lock the entries of the range first: no new hold of it succeeds from then on. Then they look at every folio with
  * a read-modify-write of its word, which settles the order with a get that is on its way. WAIT sleeps on the word without the
- * inode's lock; the range stays locked, which keeps everybody else from its pages.
+ * inode's lock; the range stays locked, which keeps everybody else from its pages. Windows are in nobody's way: they are told when
+ * the pages have left, and keep them until then.
  */
 #include "layout/inner.h"
 
 #include "base/clock.h"
 #include "base/err.h"
 
-#define SLICE_MS 20u /* of sleep, after which deaths are looked for */
+#define SLICE_MS   20u       /* of sleep, after which deaths are looked for */
+#define SECTION_NS 10000000u /* that somebody may be in a section */
 #define LOOKS \
 	1000 /* TRY: at a count without accounting, which a failing get holds for an instant */
 
@@ -20,9 +22,73 @@ struct busy {
 	uint32_t low;
 };
 
-/* The first folio of [first, last] that is held. */
-static bool find_busy(struct layout *l, uint32_t ino, uint64_t first, uint64_t last, bool wait,
-		      struct busy *busy)
+static bool touches(uint64_t pfn, uint64_t pages, const struct busy *busy)
+{
+	return pages && pfn < busy->head + busy->pages && pfn + pages > busy->head;
+}
+
+static bool range_touches(uint64_t range, const struct busy *busy)
+{
+	return touches(rt_range_pfn(range), rt_range_pages(range), busy);
+}
+
+/* Somebody's accounting touches the folio, but for windows: *pid is one of them. */
+static bool holder_of(struct layout *l, const struct busy *busy, unsigned *pid)
+{
+	struct rt_cursor c = {0}, d = {0};
+	struct rt_hold *hold;
+	struct rt_row *row;
+
+	while ((hold = rt_next_hold(l->rt, &c))) {
+		*pid = load_relaxed(&rt_slot_at(l->rt, c.slot)->pid);
+		if (range_touches(load_acquire(&hold->range), busy) &&
+		    load_relaxed(&hold->kind) != PF_HOLD_WINDOW)
+			return true;
+	}
+	while ((row = rt_next_row(l->rt, &d))) {
+		*pid = load_relaxed(&rt_slot_at(l->rt, d.slot)->pid);
+		if (range_touches(load_acquire(&row->read_hold), busy))
+			return true;
+	}
+	return false;
+}
+
+/* Whoever was counting or accounting there when this was called has left since. False: somebody does not, who is stopped or dead. */
+static bool sections_end(struct layout *l, const struct busy *busy)
+{
+	uint64_t until = clock_mono() + SECTION_NS;
+	struct rt_cursor c = {0};
+	struct rt_row *row;
+
+	memory_fence(memory_order_seq_cst); /* pairs with rt_enter() */
+	while ((row = rt_next_row(l->rt, &c))) {
+		uint64_t intent = load_acquire(&row->intent);
+
+		if (!touches(rt_intent_pfn(intent), rt_intent_pages(intent), busy))
+			continue;
+		while (load_acquire(&row->intent) == intent) {
+			if (clock_mono() >= until)
+				return false;
+			cpu_relax();
+		}
+	}
+	return true;
+}
+
+/* A held folio that only windows show is not busy: they let go of it when they are told. Who had taken a hold before the range was locked has accounted for it when the sections of that time are over;
+ * who takes one later finds the range locked. So then the accounting says all. */
+static bool only_windows(struct layout *l, uint32_t ino, const struct busy *busy)
+{
+	unsigned pid;
+
+	if (likely(!load_acquire(&fs_state(&l->fs, ino)->windows)))
+		return false;
+	return sections_end(l, busy) && !holder_of(l, busy, &pid);
+}
+
+/* The first folio of [first, last] that is held, by others than windows unless `windows`. */
+static bool find_held(struct layout *l, uint32_t ino, uint64_t first, uint64_t last, bool wait,
+		      bool windows, struct busy *busy)
 {
 	for (uint64_t i = fs_next_entry(&l->fs, ino, first, last + 1); i <= last;
 	     i = fs_next_entry(&l->fs, ino, i + 1, last + 1)) {
@@ -32,13 +98,20 @@ static bool find_busy(struct layout *l, uint32_t ino, uint64_t first, uint64_t l
 		    !page_head(&l->pages, pfn, BLOCK_ORDER, &busy->head, &word))
 			continue;
 		busy->pages = 1ull << word_order(word);
-		if (page_busy(&l->pages, busy->head, wait, &busy->low))
+		if (page_busy(&l->pages, busy->head, wait, &busy->low) &&
+		    (windows || !only_windows(l, ino, busy)))
 			return true;
 		/* Where parts have left, other folios may have come; and it may have been split meanwhile. */
 		if (!(word & WORD_P))
 			i += busy->pages - (pfn - busy->head) - 1;
 	}
 	return false;
+}
+
+static bool find_busy(struct layout *l, uint32_t ino, uint64_t first, uint64_t last, bool wait,
+		      struct busy *busy)
+{
+	return find_held(l, ino, first, last, wait, false, busy);
 }
 
 bool inner_busy(struct layout *l, uint32_t ino, uint64_t first, uint64_t last)
@@ -48,30 +121,11 @@ bool inner_busy(struct layout *l, uint32_t ino, uint64_t first, uint64_t last)
 	return find_busy(l, ino, first, last, false, &busy);
 }
 
-static bool touches(uint64_t range, const struct busy *busy)
+bool inner_held(struct layout *l, uint32_t ino, uint64_t first, uint64_t last)
 {
-	return range && rt_range_pfn(range) < busy->head + busy->pages &&
-	       rt_range_pfn(range) + rt_range_pages(range) > busy->head;
-}
+	struct busy busy;
 
-/* Somebody's accounting touches the folio: *pid is one of them. */
-static bool holder_of(struct layout *l, const struct busy *busy, unsigned *pid)
-{
-	struct rt_cursor c = {0}, d = {0};
-	struct rt_hold *hold;
-	struct rt_row *row;
-
-	while ((hold = rt_next_hold(l->rt, &c))) {
-		*pid = load_relaxed(&rt_slot_at(l->rt, c.slot)->pid);
-		if (touches(load_acquire(&hold->range), busy))
-			return true;
-	}
-	while ((row = rt_next_row(l->rt, &d))) {
-		*pid = load_relaxed(&rt_slot_at(l->rt, d.slot)->pid);
-		if (touches(load_acquire(&row->read_hold), busy))
-			return true;
-	}
-	return false;
+	return find_held(l, ino, first, last, false, true, &busy);
 }
 
 /* A process is dead whose holds have not been given back, and it is time to try that. */
@@ -113,7 +167,7 @@ static void tell_holders(struct layout *l, const struct busy *busy)
 	struct rt_hold *hold;
 
 	while ((hold = rt_next_hold(l->rt, &c)))
-		if (touches(load_acquire(&hold->range), busy) && !load_relaxed(&hold->wanted))
+		if (range_touches(load_acquire(&hold->range), busy) && !load_relaxed(&hold->wanted))
 			rt_hold_want(l->rt, c.slot, hold);
 }
 

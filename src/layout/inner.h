@@ -10,8 +10,10 @@ int inner_finish(struct rt_self *me, struct layout *l, uint32_t ino);
  * gives up and takes again while it waits; on failure the inode is unlocked. */
 int inner_break(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t first, uint64_t last,
 		struct layout_break how);
-/* Somebody holds a page of [first, last], whose entries are locked. */
+/* Somebody but windows holds a page of [first, last], whose entries are locked. */
 bool inner_busy(struct layout *l, uint32_t ino, uint64_t first, uint64_t last);
+/* Somebody does, or a window shows one. */
+bool inner_held(struct layout *l, uint32_t ino, uint64_t first, uint64_t last);
 /* The inline entries that layout_move() left go. Inode lock. */
 int inner_finish_move(struct rt_self *me, struct layout *l, uint32_t ino);
 /* The lock of a named file, if nobody has it and nothing of it is left to be finished; -PF_EAGAIN. Never waits, settles nothing: may be called with the lock of another inode. */

@@ -105,6 +105,8 @@ void mm_tell(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t first, ui
 		then = now;
 		mark_all(&t);
 		step("tell: looked");
+		/* Pairs with that fence, too: marks are seen by who gives a record up, or its new one by us. */
+		memory_fence(memory_order_seq_cst);
 		now = load_acquire(windows);
 		if (now == then)
 			break;

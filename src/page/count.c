@@ -67,14 +67,14 @@ void page_down(struct rt_self *me, struct pages *p, uint64_t head, bool dead)
 	(void)dead;
 	do {
 		CHECK(word_count(w) > 0);
-		new = word_with_count(w, word_count(w) - 1);
+		new = word_with_count(w, word_count(w) - 1) & ~WORD_W;
 #ifndef PF_BREAK_REAP_FORGETS
 		if (dead)
 			new |= WORD_Q;
 #endif
 	} while (!cas(&page->word, &w, new));
 	step("put: counted down");
-	if (unlikely(w & WORD_W && !(new &WORD_W)))
+	if (unlikely(w & WORD_W))
 		wake(p, head);
 	if (word_count(new) == 0 && unlikely(word_state(new) == PAGE_ORPHAN || new &WORD_P))
 		page_finish(me, p, head);

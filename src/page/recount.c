@@ -74,7 +74,7 @@ static bool store_count(struct page_sum *s, uint64_t i, uint64_t flag)
 		if (!flag_is_ours(s->p->rt, flag))
 			return false;
 		step("recount: flag is ours");
-		new = word_next_recount(word_with_count(w, s->count[i]));
+		new = word_next_recount(word_with_count(w, s->count[i]) & ~WORD_W);
 #ifndef PF_BREAK_RECOUNT_FORGETS
 		if (s->count[i] < word_count(w))
 			new |= WORD_Q;
