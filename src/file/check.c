@@ -12,13 +12,31 @@
 #include "file/pool.h"
 #include "mm/mm.h"
 
-#define LOOKS 1000 /* at a difference before it is taken for real */
-
 /* ---- files against pages ---------------------------------------------------------------------------- */
 
-static void check_page(struct layout *l, uint32_t ino, uint64_t index, uint64_t pfn,
-		       struct report *report)
+/* The folio of a page that is in a file, and stays there. While one is split, which takes no lock of the inode, its pages seem to be in none; a page is in at most one split
+ * for each order. False: it is in none. *sure: nobody is in the way of knowing that. */
+static bool head_of(struct rt_self *me, struct pages *p, uint64_t pfn, uint64_t *head,
+		    uint64_t *word, bool *sure)
 {
+	*sure = true;
+	if (!hbitmap_test(&p->filled, page_block(p, pfn)))
+		return false;
+	for (unsigned splits = 0; splits <= BLOCK_ORDER; splits++) {
+		if (page_head(p, pfn, BLOCK_ORDER, head, word))
+			return true;
+		if (page_repair(me, p) < 0) {
+			*sure = false;
+			return false;
+		}
+	}
+	return page_head(p, pfn, BLOCK_ORDER, head, word);
+}
+
+static void check_page(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t index,
+		       uint64_t pfn, struct report *report)
+{
+	bool sure;
 	uint64_t head, word;
 
 	if (!page_in_zone(&l->pages, pfn)) {
@@ -27,10 +45,11 @@ static void check_page(struct layout *l, uint32_t ino, uint64_t index, uint64_t 
 				 (unsigned long)index, (unsigned long)pfn);
 		return;
 	}
-	if (!hbitmap_test(&l->pages.filled, page_block(&l->pages, pfn)) ||
-	    !page_head(&l->pages, pfn, BLOCK_ORDER, &head, &word)) {
-		report_violation(report, "member", "inode %u page %lu is page %lu, which is free",
-				 ino, (unsigned long)index, (unsigned long)pfn);
+	if (!head_of(me, &l->pages, pfn, &head, &word, &sure)) {
+		if (sure)
+			report_violation(report, "member",
+					 "inode %u page %lu is page %lu, which is free", ino,
+					 (unsigned long)index, (unsigned long)pfn);
 		return;
 	}
 	if (word_state(word) != PAGE_IN_FILE || load_acquire(&page_at(&l->pages, pfn)->left))
@@ -44,7 +63,8 @@ static void check_page(struct layout *l, uint32_t ino, uint64_t index, uint64_t 
 				 load_relaxed(&page_at(&l->pages, head)->ino));
 }
 
-static void check_entry(struct layout *l, uint32_t ino, uint64_t index, struct report *report)
+static void check_entry(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t index,
+			struct report *report)
 {
 	uint64_t pfn, first = index;
 	entry_t e = fs_entry(&l->fs, ino, index, &pfn);
@@ -55,16 +75,16 @@ static void check_entry(struct layout *l, uint32_t ino, uint64_t index, struct r
 		report_violation(report, "map", "inode %u page %lu: wrong check of its entry", ino,
 				 (unsigned long)index);
 	else if (e)
-		check_page(l, ino, index, pfn, report);
+		check_page(me, l, ino, index, pfn, report);
 }
 
 /* Each of its pages, and how many they are. */
-static void check_map(struct layout *l, uint32_t ino, struct report *report)
+static void check_map(struct rt_self *me, struct layout *l, uint32_t ino, struct report *report)
 {
 	uint64_t pages = 0, i = 0;
 
 	while ((i = fs_next_entry(&l->fs, ino, i, FILE_PAGES_MAX)) < FILE_PAGES_MAX) {
-		check_entry(l, ino, i++, report);
+		check_entry(me, l, ino, i++, report);
 		pages++;
 	}
 	if (pages != fs_pages(&l->fs, ino))
@@ -85,7 +105,7 @@ static void check_file(struct rt_self *me, struct layout *l, uint32_t ino, struc
 	if (rc < 0)
 		return;
 	if (fs_is_file(&l->fs, ino))
-		check_map(l, ino, report);
+		check_map(me, l, ino, report);
 	layout_unlock(me, l, ino);
 }
 
