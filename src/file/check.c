@@ -260,7 +260,9 @@ int pf_check(pf_pool *pool, void (*each)(void *arg, const char *rule, const char
 	fs_check_runtime(&l->fs, me, &report);
 	journal_check(&l->fs.journal, &report);
 	space_check(l->rt, &report);
-	rc = check_strays(me, l, &report);
+	rc = mm_check(me, &l->fs, &l->pages, load_acquire(&l->space), &report);
+	if (rc == 0)
+		rc = check_strays(me, l, &report);
 	return rc < 0 ? rc : (int)report.violations;
 }
 

@@ -203,4 +203,9 @@ void mm_seen(struct rt_self *me, uint32_t mail);
  * lock. */
 void mm_find_lost(struct rt_self *me);
 
+/* Windows of all processes, beside them: what their leaves map is in a window, held for it, and in use; what is held for a window is mapped. Slots that nobody has are
+ * empty. `own`: the space of this process; NULL: it has none. Waits MM_TELL_NS for a process in which something seems wrong. No locks. -ENOMEM. */
+int mm_check(struct rt_self *me, struct fs *fs, const struct pages *pages, struct space *own,
+	     struct report *report);
+
 #endif
