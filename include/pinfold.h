@@ -685,13 +685,21 @@ struct pf_holder {
  * or not. Returns its first non-zero result, or 0. The pointers are valid during the call. Never waits for a lock. */
 int pf_holders(pf_pool *pool, int (*each)(void *arg, const struct pf_holder *holder), void *arg);
 
-/* Asks process `pid` to give back its maps and pins: those of its pins that have asked for notices get one
- * (pf_pin_notice()). Then waits until it holds nothing, or `timeout_ms` are over (negative: no limit), and calls `each`
+/* Asks process `pid`, which may be this one, to give back its maps and pins: those of its pins that have asked for notices get one
+ * (pf_pin_notice()). Its windows are taken away: touching them raises SIGBUS until they are unmapped, and what it maps later is there; one that is stopped, or
+ * serves no mail (pf_pump()), does that when it runs. Then waits until it holds nothing, or `timeout_ms` are over (negative: no limit; for windows at least
+ * 50 ms, unless it is stopped), and calls `each`
  * (may be NULL) for what it still holds. Returns how many holds those are, or the first non-zero result of `each`; 0:
  * nothing is left.
  * Errors: -ESRCH (that process does not have the pool open). */
 int pf_evict(pf_pool *pool, pid_t pid, int timeout_ms,
 	     int (*each)(void *arg, const struct pf_holder *holder), void *arg);
+/* The same of all processes, before the pool or its device is removed. Windows that were mapped through `pool` are taken away, too; its maps and pins stay and do not count, those of all others and their reads do.
+ * After one second `each` is called for what is held then, and for what is left at the end, `timeout_ms` after the beginning; so one holder that forgot a pin
+ * does not keep others waiting without a name. Asks again each second, for what came since. A result of `each` that is not 0 ends it at once.
+ * Returns as pf_evict(); 0: nobody else holds anything. */
+int pf_evict_all(pf_pool *pool, int timeout_ms,
+		 int (*each)(void *arg, const struct pf_holder *holder), void *arg);
 
 struct pf_orphan {
 	uint64_t bytes; /* held pages that have left the file */

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/sys.h"
-#include "file/pool.h"
+#include "file/window.h"
 
 /* The file's path while its inode's generation is still that one: also after it was unlinked, until the number is used again. */
 static const char *name_of(struct fs *fs, uint32_t ino, uint32_t igen, char path[PF_PATH_MAX + 1])
@@ -20,6 +20,19 @@ static void command_of(const struct rt_slot *slot, char command[17])
 
 	memcpy(command, words, 16);
 	command[16] = 0;
+}
+
+/* Whose holds: all processes', or one's. */
+struct whose {
+	bool all, reads; /* reads, too */
+	uint32_t pid;
+	unsigned but; /* slot + 1 that is left out; 0: none */
+};
+
+static bool is_of(struct rt *rt, unsigned slot, const struct whose *whose)
+{
+	return slot + 1 != whose->but &&
+	       (whose->all || load_relaxed(&rt_slot_at(rt, slot)->pid) == whose->pid);
 }
 
 struct tell {
@@ -100,7 +113,8 @@ static int tell_read(const struct tell *t, const struct rt_cursor *c, struct rt_
 	return tell(t, c, range, &h, load_relaxed(&page->ino), load_relaxed(&page->igen));
 }
 
-int pf_holders(pf_pool *pool, int (*each)(void *arg, const struct pf_holder *holder), void *arg)
+static int tell_holds(pf_pool *pool, const struct whose *whose,
+		      int (*each)(void *arg, const struct pf_holder *holder), void *arg)
 {
 	struct tell t = {&pool->layout, each, arg};
 	struct rt_cursor holds = {0}, rows = {0};
@@ -108,79 +122,137 @@ int pf_holders(pf_pool *pool, int (*each)(void *arg, const struct pf_holder *hol
 	struct rt_row *row;
 	int rc = 0;
 
-	if (!pool_self(pool))
-		return rt_self_error();
 	while (rc == 0 && (hold = rt_next_hold(t.l->rt, &holds)))
-		rc = tell_hold(&t, &holds, hold);
-	while (rc == 0 && (row = rt_next_row(t.l->rt, &rows)))
-		rc = tell_read(&t, &rows, row);
+		if (is_of(t.l->rt, holds.slot, whose))
+			rc = tell_hold(&t, &holds, hold);
+	while (rc == 0 && whose->reads && (row = rt_next_row(t.l->rt, &rows)))
+		if (is_of(t.l->rt, rows.slot, whose))
+			rc = tell_read(&t, &rows, row);
 	return rc;
+}
+
+int pf_holders(pf_pool *pool, int (*each)(void *arg, const struct pf_holder *holder), void *arg)
+{
+	const struct whose everybody = {.all = true, .reads = true};
+
+	return pool_self(pool) ? tell_holds(pool, &everybody, each, arg) : rt_self_error();
 }
 
 /* ---- asking for what is held ------------------------------------------------------------------------- */
 
-/* Asks for all that slots of this process hold, if `ask`; returns how many holds there are. */
-static unsigned count_holds(struct rt *rt, pid_t pid, bool ask)
-{
-	struct rt_cursor c = {0};
-	struct rt_hold *hold;
-	unsigned n = 0;
+#define AGAIN_NS 1000000000ull
 
-	while ((hold = rt_next_hold(rt, &c))) {
-		if (load_relaxed(&rt_slot_at(rt, c.slot)->pid) != (uint32_t)pid)
-			continue;
-		n++;
-		if (ask)
-			rt_hold_want(rt, c.slot, hold);
-	}
-	return n;
-}
-
-static bool has_pool_open(struct rt *rt, pid_t pid)
-{
-	for (unsigned s = 0; s < rt_slots_used(rt); s++)
-		if (rt_slot_state(load_acquire(&rt_slot_at(rt, s)->word)) != RT_SLOT_FREE &&
-		    load_relaxed(&rt_slot_at(rt, s)->pid) == (uint32_t)pid)
-			return true;
-	return false;
-}
-
-struct of_process {
-	pid_t pid;
+struct eviction {
+	pf_pool *pool;
+	struct whose whose;
+	int timeout_ms;
 	int (*each)(void *arg, const struct pf_holder *holder);
 	void *arg;
 };
 
-static int tell_of(void *arg, const struct pf_holder *holder)
+/* How many holds those have. */
+static unsigned count_holds(struct rt *rt, const struct whose *whose)
 {
-	struct of_process *p = arg;
+	struct rt_cursor holds = {0}, rows = {0};
+	struct rt_row *row;
+	unsigned n = 0;
 
-	return holder->pid == p->pid && holder->kind != PF_HOLD_READ ? p->each(p->arg, holder) : 0;
+	while (rt_next_hold(rt, &holds))
+		n += is_of(rt, holds.slot, whose);
+	while (whose->reads && (row = rt_next_row(rt, &rows)))
+		n += load_acquire(&row->read_hold) && is_of(rt, rows.slot, whose);
+	return n;
+}
+
+/* Notices to pins; windows end. */
+static void ask(const struct eviction *e)
+{
+	struct rt_self *me = pool_self(e->pool);
+	struct rt *rt = me->rt;
+	struct rt_cursor c = {0};
+	struct rt_hold *hold;
+
+	while ((hold = rt_next_hold(rt, &c)))
+		if (is_of(rt, c.slot, &e->whose) && load_relaxed(&hold->kind) != PF_HOLD_WINDOW)
+			rt_hold_want(rt, c.slot, hold);
+	for (unsigned s = 0; s < rt_slots_used(rt); s++)
+		if (is_of(rt, s, &e->whose))
+			mm_evict(me, s);
+	windows_settle(e->pool, me);
+}
+
+static int report(const struct eviction *e)
+{
+	return e->each ? tell_holds(e->pool, &e->whose, e->each, e->arg) : 0;
+}
+
+/* Of all processes: says after a second who holds what, and asks again each second who came since. */
+static int wait_for_holders(const struct eviction *e, unsigned *left)
+{
+	uint64_t begun = clock_mono(), again = begun + AGAIN_NS;
+	uint64_t end = e->timeout_ms < 0 ? ~0ull : begun + (uint64_t)e->timeout_ms * 1000000u;
+	struct timespec pause = {.tv_nsec = 2000000};
+	bool reported = false;
+	int rc = 0;
+
+	while ((*left = count_holds(e->pool->layout.rt, &e->whose)) && clock_mono() < end) {
+		nanosleep(&pause, NULL);
+		reap_pass(e->pool, pool_self(e->pool), NULL); /* they may have been killed */
+		if (!e->whose.all || clock_mono() < again)
+			continue;
+		again += AGAIN_NS;
+		if (!reported && (rc = report(e)))
+			return rc;
+		reported = true;
+		ask(e);
+	}
+	return 0;
+}
+
+static int evict(const struct eviction *e)
+{
+	unsigned left;
+	int rc;
+
+	ask(e);
+	rc = wait_for_holders(e, &left);
+	if (rc == 0 && left)
+		rc = report(e);
+	return rc ? rc : (int)left;
+}
+
+static bool has_pool_open(struct rt *rt, const struct whose *whose)
+{
+	for (unsigned s = 0; s < rt_slots_used(rt); s++)
+		if (rt_slot_state(load_acquire(&rt_slot_at(rt, s)->word)) != RT_SLOT_FREE &&
+		    is_of(rt, s, whose))
+			return true;
+	return false;
 }
 
 int pf_evict(pf_pool *pool, pid_t pid, int timeout_ms,
 	     int (*each)(void *arg, const struct pf_holder *holder), void *arg)
 {
-	uint64_t end = timeout_ms < 0 ? ~0ull : clock_mono() + (uint64_t)timeout_ms * 1000000u;
-	struct timespec pause = {.tv_nsec = 2000000};
-	struct of_process of = {pid, each, arg};
-	struct rt *rt = pool->layout.rt;
-	unsigned left;
-	int rc = 0;
+	struct eviction e = {pool, {.pid = (uint32_t)pid}, timeout_ms, each, arg};
 
 	if (!pool_self(pool))
 		return rt_self_error();
-	if (!has_pool_open(rt, pid))
+	if (!has_pool_open(pool->layout.rt, &e.whose))
 		return err(ESRCH, "process %d does not have the pool open", (int)pid);
-	left = count_holds(rt, pid, true);
-	while (left && clock_mono() < end) {
-		nanosleep(&pause, NULL);
-		reap_pass(pool, pool_self(pool), NULL); /* it may have been killed */
-		left = count_holds(rt, pid, false);
-	}
-	if (left && each)
-		rc = pf_holders(pool, tell_of, &of);
-	return rc ? rc : (int)left;
+	return evict(&e);
+}
+
+int pf_evict_all(pf_pool *pool, int timeout_ms,
+		 int (*each)(void *arg, const struct pf_holder *holder), void *arg)
+{
+	struct rt_self *me = pool_self(pool);
+	struct eviction e = {pool, {.all = true, .reads = true}, timeout_ms, each, arg};
+
+	if (!me)
+		return rt_self_error();
+	e.whose.but = me->rt->slot + 1;
+	mm_evict(me, me->rt->slot);
+	return evict(&e);
 }
 
 /* ---- orphans --------------------------------------------------------------------------------------- */

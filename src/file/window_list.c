@@ -18,13 +18,14 @@ struct list {
 	size_t count, room;
 };
 
-static bool read_record(struct rt_vma *r, struct seen *s)
+/* `lost`: its process is to look at all of its windows. */
+static bool read_record(struct rt_vma *r, bool lost, struct seen *s)
 {
 	s->file = load_acquire(&r->file);
 	s->start = load_relaxed(&r->start);
 	s->pages = load_relaxed(&r->pages);
 	s->index = load_relaxed(&r->index);
-	s->stale = load_relaxed(&r->stale);
+	s->stale = load_relaxed(&r->stale) || lost;
 	s->flags = load_relaxed(&r->flags);
 	memory_fence(memory_order_acquire);
 	return s->file && load_relaxed(&r->file) == s->file;
@@ -45,13 +46,14 @@ static int add(struct list *l, const struct seen *s)
 
 static int read_slot(struct rt *rt, unsigned slot, struct list *l)
 {
+	bool lost = load_acquire(&rt_slot_at(rt, slot)->lost);
 	struct seen s;
 	int rc = 0;
 
 	for (struct rt_chunk *c = rt_chunks(rt, slot, RT_CHUNK_VMAS); c && rc == 0;
 	     c = rt_chunk_next(rt, c))
 		for (unsigned i = 0; i < RT_VMAS && rc == 0; i++)
-			if (read_record(&c->vmas[i], &s))
+			if (read_record(&c->vmas[i], lost, &s))
 				rc = add(l, &s);
 	return rc;
 }
@@ -131,7 +133,7 @@ static int tell(const struct tell *t, unsigned slot, const struct seen *s)
 		.flags = s->flags & (PF_MAP_READ | PF_MAP_WRITE | PF_MAP_EXEC),
 		.inode = ino,
 		.offset = s->index * PAGE_BYTES,
-		.stale = s->stale,
+		.stale = s->stale || (s->flags & (MM_VMA_EVICT | MM_VMA_EVICTED)) == MM_VMA_EVICT,
 		.evicted = s->flags & MM_VMA_EVICT,
 	};
 	int rc = count_leaves(t->me, t->l, slot, &w);

@@ -57,6 +57,8 @@ void vma_remove(struct rt_self *me, struct space *s, struct vma *v);
 void vma_split(struct space *s, struct vma *v, uint64_t va, struct vma *behind);
 /* Vmas that touch each other, from the one that begins before `va` to those that begin at `last` or before, are one where they can be. */
 void vma_merge_range(struct rt_self *me, struct space *s, uint64_t va, uint64_t last);
+/* `v` is evicted, if `from` is. */
+void vma_inherit(struct vma *v, const struct vma *from);
 void vma_set_flags(struct vma *v, unsigned flags);
 /* It ends there now. */
 void vma_resize(struct space *s, struct vma *v, uint64_t end);

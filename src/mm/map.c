@@ -141,6 +141,7 @@ int mm_map(struct rt_self *me, struct space *s, const struct mm_place *m, uint64
 	if (!v)
 		return rc;
 	pthread_mutex_lock(&s->lock);
+	mm_find_lost(me);
 	rc = place(me, s, m, v);
 	if (rc == 0) {
 		*va = v->at.start;

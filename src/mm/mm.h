@@ -101,8 +101,12 @@ void space_check(struct rt *rt, struct report *report);
  */
 
 /* Flags of a window's record, beside PF_MAP_READ, PF_MAP_WRITE and PF_MAP_EXEC. */
-#define MM_VMA_EVICT   0x100u /* by CAS, by who wants it: its owner takes all its pages away */
+#define MM_VMA_EVICT   0x100u /* its owner is to take all its pages away */
 #define MM_VMA_EVICTED 0x200u /* that has been done */
+
+/* Of a slot, in `lost`: of all its windows, whatever their records are when the owner looks, so that none is missed that is divided or moved meanwhile. */
+#define MM_ALL_STALE 0x1u /* some may be stale that do not say so */
+#define MM_ALL_EVICT 0x2u /* to be evicted */
 
 /* A file that windows of this process show: open in the slot as long as one does. */
 struct vma_file {
@@ -199,9 +203,11 @@ void mm_tell(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t first, ui
 void mm_wait_told(struct rt_self *me);
 /* Of who makes the windows of this process up to date, in this order: loads slot->mail, does it, and says so. Wakes who waits. Any thread. */
 void mm_seen(struct rt_self *me, uint32_t mail);
-/* Some teller could not find all windows that it was to mark, because we made new records too fast: all are marked as stale. Before they are looked for; the space's
- * lock. */
+/* What others want of all windows of this process is marked in each: a teller could not find all that it was to mark, because we made new records too fast; or they are to be evicted. Before they are
+ * looked for, and before a new one comes, which is not meant; the space's lock. */
 void mm_find_lost(struct rt_self *me);
+/* All windows that a slot's process has now are to lose their pages, and to raise SIGBUS until they are unmapped: mail, and me->told, also when they are ours. Waits for nobody. */
+void mm_evict(struct rt_self *me, unsigned slot);
 
 /* Windows of all processes, beside them: what their leaves map is in a window, held for it, and in use; what is held for a window is mapped. Slots that nobody has are
  * empty. `own`: the space of this process; NULL: it has none. Waits MM_TELL_NS for a process in which something seems wrong. No locks. -ENOMEM. */

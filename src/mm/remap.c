@@ -36,6 +36,7 @@ static int grow(struct remap *m, struct vma *new)
 	new->may_write = v->may_write;
 	new->file = v->file;
 	vma_insert(m->s, new);
+	vma_inherit(new, v);
 	return vma_sync(m->me, m->s, new, m->need);
 }
 
@@ -112,6 +113,7 @@ static int move(struct remap *m, struct vma *new)
 	new->may_write = v->may_write;
 	new->file = v->file;
 	vma_insert(s, new);
+	vma_inherit(new, v);
 	vma_remove_to(m->me, s, v, new);
 	return 0;
 }
@@ -233,6 +235,7 @@ int mm_remap(struct rt_self *me, struct space *s, const struct mm_remap *r, stru
 	int rc;
 
 	pthread_mutex_lock(&s->lock);
+	mm_find_lost(me);
 	m.v = vma_find(s, r->address);
 	rc = check(&m);
 	if (rc == 0)

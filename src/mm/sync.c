@@ -388,7 +388,8 @@ static int sync_vma(struct sync *y)
 		vma_mark_stale(r, stale);
 		return y->give_up ? 1 : rc;
 	}
-	if (evict)
+	/* What could not be done is tried again with the next mail. */
+	if (evict && rc == 0)
 		atomic_fetch_or_explicit(&r->flags, MM_VMA_EVICTED, memory_order_release);
 	return 1;
 }

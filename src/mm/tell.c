@@ -76,11 +76,17 @@ static void mark_all(struct tell *t)
 		}
 }
 
+/* Pairs with the exchange in mm_find_lost(), by the mail that comes behind it. */
+static void want_all(struct rt *rt, unsigned slot, uint32_t what)
+{
+	atomic_fetch_or_explicit(&rt_slot_at(rt, slot)->lost, what, memory_order_release);
+}
+
 static void all_lost(struct tell *t)
 {
 	for (unsigned slot = 0; slot < rt_slots_used(t->rt); slot++)
 		if (is_live(t->rt, slot) && rt_chunks(t->rt, slot, RT_CHUNK_VMAS)) {
-			store_release(&rt_slot_at(t->rt, slot)->lost, 1);
+			want_all(t->rt, slot, MM_ALL_STALE);
 			mail(t->rt, slot);
 		}
 	t->found = t->any = true;
@@ -119,18 +125,37 @@ void mm_tell(struct rt_self *me, struct fs *fs, uint32_t ino, uint64_t first, ui
 		cas(windows, &then, 0);
 }
 
+static void find(struct rt_vma *vma, uint32_t what)
+{
+	if (what & MM_ALL_EVICT)
+		atomic_fetch_or_explicit(&vma->flags, MM_VMA_EVICT, memory_order_relaxed);
+	if (what & MM_ALL_STALE)
+		mark(vma, rt_stale(0, FILE_PAGES_MAX));
+}
+
 void mm_find_lost(struct rt_self *me)
 {
 	struct rt *rt = me->rt;
+	_Atomic uint32_t *lost = &rt_slot_at(rt, rt->slot)->lost;
+	uint32_t what = likely(!load_relaxed(lost)) ? 0 : swap(lost, 0);
 
-	if (likely(!load_relaxed(&rt_slot_at(rt, rt->slot)->lost)) ||
-	    !swap(&rt_slot_at(rt, rt->slot)->lost, 0))
+	if (likely(!what))
 		return;
 	for (struct rt_chunk *c = rt_chunks(rt, rt->slot, RT_CHUNK_VMAS); c;
 	     c = rt_chunk_next(rt, c))
 		for (unsigned i = 0; i < RT_VMAS; i++)
 			if (load_relaxed(&c->vmas[i].file))
-				mark(&c->vmas[i], rt_stale(0, FILE_PAGES_MAX));
+				find(&c->vmas[i], what);
+}
+
+void mm_evict(struct rt_self *me, unsigned slot)
+{
+	/* Without page tables it has no windows, and none that it makes later is meant. */
+	if (!is_live(me->rt, slot) || !load_acquire(&rt_slot_at(me->rt, slot)->root))
+		return;
+	want_all(me->rt, slot, MM_ALL_EVICT);
+	mail(me->rt, slot);
+	me->told = true;
 }
 
 /* ---- waiting ---------------------------------------------------------------------------------------- */

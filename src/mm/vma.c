@@ -76,14 +76,11 @@ static void retire(struct rt_vma *r, struct rt_vma *heir)
 
 	store_release(&r->file, 0);
 	step("window: retired");
-	/* Pairs with who tells, or evicts: it marks the record before this, or finds that it is none. */
+	/* Pairs with who tells: it marks the record before this, or finds that it is none. */
 	memory_fence(memory_order_seq_cst);
 	stale = swap(&r->stale, 0);
 	if (heir && stale)
 		vma_mark_stale(heir, stale);
-	if (heir)
-		atomic_fetch_or_explicit(&heir->flags, load_acquire(&r->flags) & MM_VMA_EVICT,
-					 memory_order_relaxed);
 }
 
 /* ---- vmas ----------------------------------------------------------------------------------------- */
@@ -124,6 +121,17 @@ void vma_resize(struct space *s, struct vma *v, uint64_t end)
 		count_up(s, v->file->ino);
 }
 
+/* Set by this process only, under the space's lock. */
+static uint32_t eviction(const struct vma *v)
+{
+	return load_relaxed(&v->record->flags) & (MM_VMA_EVICT | MM_VMA_EVICTED);
+}
+
+void vma_inherit(struct vma *v, const struct vma *from)
+{
+	atomic_fetch_or_explicit(&v->record->flags, eviction(from), memory_order_relaxed);
+}
+
 void vma_split(struct space *s, struct vma *v, uint64_t va, struct vma *behind)
 {
 	uint64_t stale;
@@ -136,9 +144,7 @@ void vma_split(struct space *s, struct vma *v, uint64_t va, struct vma *behind)
 	behind->file = v->file;
 	v->at.end = va; /* first: ranges do not overlap */
 	vma_insert(s, behind);
-	atomic_fetch_or_explicit(&behind->record->flags,
-				 load_relaxed(&v->record->flags) & (MM_VMA_EVICT | MM_VMA_EVICTED),
-				 memory_order_relaxed);
+	vma_inherit(behind, v);
 	store_release(&v->record->pages, (va - v->at.start) / PAGE_BYTES);
 	stale = load_acquire(&v->record->stale);
 	if (stale)
@@ -149,7 +155,7 @@ static bool alike(const struct vma *a, const struct vma *b)
 {
 	return a->at.end == b->at.start && a->file == b->file && a->flags == b->flags &&
 	       a->may_write == b->may_write && vma_index(a, a->at.end) == b->index &&
-	       vma_evicted(a) == vma_evicted(b);
+	       eviction(a) == eviction(b);
 }
 
 void vma_merge_range(struct rt_self *me, struct space *s, uint64_t va, uint64_t last)

@@ -206,7 +206,7 @@ struct rt_slot {
 	_Atomic uint32_t
 		deaf; /* [s] somebody waited for this mail in vain: nobody does until it was seen */
 	_Atomic uint32_t
-		lost; /* [s] 1: any window of it may be stale, also those that do not say so */
+		lost; /* [s] what is to be done to all windows of it, in the words of module mm */
 };
 _Static_assert(sizeof(struct rt_slot) == 128, "a slot is two cache lines");
 
