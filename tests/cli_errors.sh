@@ -113,7 +113,8 @@ table()
 2 | hold p:/docs/file | one of --map, --pin and --longterm says how to hold
 2 | hold p:/docs/file --map --for ever | 'ever' is not a value for --for
 1 | hold p:/docs/file --map --offset 1M | 0 bytes at 1048576 of a file of 5: the range is empty
-2 | evict p | --pid says whose holds; 'pinfold who p' shows them
+2 | evict p | either --pid says whose holds, or --all; 'pinfold who p' shows them
+2 | evict p --all --pid 1 | either --pid says whose holds, or --all; 'pinfold who p' shows them
 2 | evict p --pid mine | 'mine' is not a value for --pid
 1 | evict p --pid 1 | ^pinfold: evict: process 1 does not have the pool open
 2 | attr get p:/docs/file | get: too few operands

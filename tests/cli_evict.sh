@@ -1,10 +1,10 @@
 #!/bin/sh
-# pinfold evict asks a process for its holds: a pin that gives back ends, a map stays and is listed, and the exit code says which.
+# pinfold evict asks a process for its holds, or all: a pin that gives back ends, a map stays and is listed, and the exit code says which. With --all it is said who holds what, before the time is over.
 # test: suite=short timeout=60
 set -eu
 dir=$(mktemp -d "${TMPDIR:-/dev/shm}/cli-evict.XXXXXX")
-holder=
-trap 'kill $holder 2>/dev/null || true; rm -rf "$dir"' EXIT
+holder= evict=
+trap 'kill $holder $evict 2>/dev/null || true; rm -rf "$dir"' EXIT
 export PINFOLD_RUNTIME_DIR="$dir"
 pool=$dir/pool
 
@@ -50,6 +50,27 @@ assert [(h['kind'], h['path']) for h in j['holders']] == [('map', 'file')], j
 " "$dir/json" $holder
 kill $holder
 wait $holder || true
+
+# the final break: after a second it says who holds what, and goes on until that is given back
+"$PINFOLD" evict "$pool" --all >"$dir/out" || fail "nobody holds anything"
+grep -qx 'nobody holds anything' "$dir/out" || fail "what evict --all said of nobody"
+hold --map
+! "$PINFOLD" evict "$pool" --all --timeout 0 --json >"$dir/json" || fail "evict --all --json"
+python3 -c "
+import json, sys
+j = json.load(open(sys.argv[1]))
+assert j['pid'] is None and j['bytes'] == 4096, j
+assert [(h['kind'], h['pid']) for h in j['holders']] == [('map', int(sys.argv[2]))], j
+" "$dir/json" $holder
+"$PINFOLD" evict "$pool" --all --timeout 60000 >"$dir/out" &
+evict=$!
+while ! grep -q "still held: 4.0 KiB of file by map of process $holder" "$dir/out"; do
+	kill -0 $evict || fail "evict --all ended while something was held"
+done
+kill -INT $holder
+wait $holder || fail "the holder that gave back late"
+wait $evict || fail "evict --all after all was given back"
+[ "$(wc -l <"$dir/out")" = 2 ] && grep -qx 'nobody holds anything' "$dir/out" || fail "what evict --all said"
 
 rc=0
 "$PINFOLD" evict "$pool" --pid 1 2>"$dir/err" || rc=$?

@@ -172,6 +172,7 @@ static const struct {
 	      "MILLISECONDS without a change after which it ends (never)"),
 	FLAG("once", once, "end after the first change"),
 	VALUE("pid", set_pid, "PID of the process that is asked"),
+	FLAG("evict.all", all, "every process, also of its reads"),
 	FLAG("give-back", give_back, "end when somebody wants the pages (pins only)"),
 	FLAG("recover.force", force, "although it seems to be in use elsewhere"),
 	FLAG("live", live, "open the pool and check it beside its users, or as the only one"),
