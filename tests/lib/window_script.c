@@ -43,7 +43,7 @@ static void on_fault(int sig)
 
 static void catch_faults(void)
 {
-	struct sigaction act = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
+	struct sigaction act = {.sa_handler = on_fault};
 
 	must(sigaction(SIGBUS, &act, NULL) == 0 && sigaction(SIGSEGV, &act, NULL) == 0);
 }
@@ -51,7 +51,7 @@ static void catch_faults(void)
 /* NULL, or what it raised. */
 static const char *touch(uint64_t *at, uint64_t *value, bool store)
 {
-	int sig = sigsetjmp(where, 0);
+	int sig = sigsetjmp(where, 1);
 
 	if (sig) {
 		touching = 0;
