@@ -214,7 +214,8 @@ static void close_files(struct pf_pool *pool, struct rt_self *me, struct space *
 		struct vma_file *f = rc < 0 ? mm_file_get(s, ino) : mm_file_take(s, ino);
 
 		if (rc < 0) {
-			mm_file_put(s, f);
+			if (f)
+				mm_file_put(s, f);
 			return;
 		}
 		if (f)
