@@ -304,7 +304,7 @@ static void k39_the_zero_page_cannot_be_pinned(void)
 	new_file(PAGE);
 	OK(pf_truncate(file, 2 * BLOCK, PF_DETACH, 0));
 	at = window(0, 2 * BLOCK, PF_MAP_READ);
-	for (unsigned i = 0; i < 100000; i++) {
+	for (unsigned i = 0; i < 5000; i++) {
 		must_be(pf_window_pin(pool, at + PAGE, PAGE, 0, &pin), -PF_EHOLE);
 		must_be(pf_window_pin(pool, at + BLOCK, BLOCK, 0, &pin), -PF_EHOLE);
 		must_be(pf_window_pin(pool, at, 2 * PAGE, 0, &pin), -PF_EHOLE);
