@@ -98,6 +98,10 @@ double peer_truncate(void *arg);
 void against_peers(const char *name, const char *unit, double scale, struct figure ours,
 		   double (*peer)(void *), size_t bytes, int rounds);
 
+/* For each peer: `run` gets its name, a directory of the same file system, in which a pool of `pool_bytes` may be made, and its file of `bytes`. */
+void beside_peers(size_t bytes, size_t pool_bytes,
+		  void (*run)(const char *peer, const char *directory, int fd));
+
 /* ---- pools ---------------------------------------------------------------------------------- */
 
 /* A pool `name` in `pool_dir`; inodes 0: as mkfs chooses. sparse: nothing is reserved. `path` gets where it is (128 bytes). */
@@ -128,6 +132,8 @@ void bench_tree(void);
 void bench_files(bool persistent, const char *suffix);
 void bench_lookup(void);
 void bench_rebuild(void);
+/* Windows: mapped, taken away from another process, and many. Needs the peers. */
+void bench_windows(void);
 /* Page tables: mapping, finding, walking. */
 void bench_pgtable(void);
 

@@ -4,7 +4,7 @@
  *   bench [--output FILE] [--json] [--directory DIRECTORY] [SUBJECT...]
  *
  * --output: the document into this file, too; --json: the document on standard output instead of the table; --directory: where the pools
- * are (/dev/shm); subjects: tree, files, lookup, rebuild, holds, attach, memory, pgtable; without one: all. "make bench" and "pinfold bench" run it.
+ * are (/dev/shm); subjects: tree, files, lookup, rebuild, holds, attach, windows, memory, pgtable; without one: all. "make bench" and "pinfold bench" run it.
  */
 #include <errno.h>
 #include <ftw.h>
@@ -47,6 +47,13 @@ static void holds(void)
 	remove_peers();
 }
 
+static void windows(void)
+{
+	make_peers();
+	bench_windows();
+	remove_peers();
+}
+
 static void files(void)
 {
 	bench_files(false, "");
@@ -56,9 +63,9 @@ static void files(void)
 static const struct {
 	const char *name;
 	void (*run)(void);
-} subjects[] = {{"tree", bench_tree},       {"files", files},          {"lookup", bench_lookup},
-		{"rebuild", bench_rebuild}, {"holds", holds},          {"attach", bench_attach},
-		{"memory", bench_memory},   {"pgtable", bench_pgtable}};
+} subjects[] = {{"tree", bench_tree},       {"files", files},         {"lookup", bench_lookup},
+		{"rebuild", bench_rebuild}, {"holds", holds},         {"attach", bench_attach},
+		{"windows", windows},       {"memory", bench_memory}, {"pgtable", bench_pgtable}};
 
 #define SUBJECTS (sizeof subjects / sizeof *subjects)
 

@@ -174,6 +174,37 @@ void against_peers(const char *name, const char *unit, double scale, struct figu
 	}
 }
 
+/* Where its files are: its own mount, or for tmpfs that of all. */
+static const char *peer_directory(int p)
+{
+	static const char *const names[PEERS] = {NULL, "huge", "hugetlbfs"};
+	static char path[128];
+
+	snprintf(path, sizeof path, names[p] ? "%s/%s" : "%s", dir, names[p]);
+	return path;
+}
+
+void beside_peers(size_t bytes, size_t pool_bytes,
+		  void (*run)(const char *peer, const char *directory, int fd))
+{
+	for (int p = 0; p < PEERS; p++) {
+		struct peer_range r = {peer_fd[p], bytes};
+
+		if (r.fd < 0)
+			continue;
+		if (p == HUGETLBFS)
+			set_huge_pages(bytes + pool_bytes);
+		if (give_memory(&r) < 0)
+			printf("no memory for %s: %s\n", peer_names[p], strerror(errno));
+		else
+			run(peer_names[p], peer_directory(p), r.fd);
+		if (ftruncate(r.fd, 0) < 0)
+			die("ftruncate");
+		if (p == HUGETLBFS)
+			restore_peers();
+	}
+}
+
 void remove_peers(void)
 {
 	char path[128];

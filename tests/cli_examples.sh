@@ -80,6 +80,8 @@ says '^wanted: given back$'
 says '^process [0-9]+ holds nothing$'
 example who
 says 'nobody holds anything|model.bin' # the holder of "hold" is told to end, and may not have
+example maps
+says ' r--  .* model.bin$'
 example watch
 says '^[+] new$'
 example reap

@@ -46,6 +46,11 @@ kill -9 $holder
 ends $holder 137
 kept reap 0 reap "$p"
 field_is "j['reaped'], j['quarantine']" "(1, 0)"
+holds "$p:/file" --window
+kept maps 0 maps "$p" $holder
+field_is "j['pid'], [(w['length'], w['rights'], w['path'], w['offset'], w['resident']) for w in j['windows']]" "($holder, [(8192, 'r--', 'file', 0, 8192)])"
+kill -TERM $holder
+ends $holder 0
 kept recover 0 recover "$p"
 kept fsck 1 fsck "$dir/file"
 field_is "j['clean']" False
@@ -61,7 +66,7 @@ field_is "j['event'] in ('added', 'removed'), j['name']" "(True, 'watched')"
 kept bench 0 bench "$dir" attach
 
 # what fails has a message, and no half of a document
-for command in "info $p.no" "ls $p:/no" "who $p.no" "attr list $p:/no" "attr get $p:/file user.no" "mkfs $p --size 16M" "hold $p:/no --map" "reap $dir/file" "recover $dir" "evict $p --pid 1" "fsck $p.no" "bench $p.no"; do
+for command in "info $p.no" "ls $p:/no" "who $p.no" "attr list $p:/no" "attr get $p:/file user.no" "mkfs $p --size 16M" "hold $p:/no --map" "reap $dir/file" "recover $dir" "evict $p --pid 1" "maps $p 1" "fsck $p.no" "bench $p.no"; do
 	# shellcheck disable=SC2086
 	expect 1 $command --json
 	complains '^pinfold: '

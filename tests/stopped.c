@@ -236,11 +236,11 @@ static void begin(struct round *r, const struct op *op, int gate)
 	OK(pf_open(pool, "a", PF_O_RDWR, 0, &r->a));
 	r->ino = inode_of(r->a);
 	OK(pf_open(pool, "another", PF_O_RDWR, 0, &r->other));
-	r->neighbour = op->neighbour ? ops_neighbour(stop->path) : 0;
+	r->neighbour = ops_neighbour(stop->path, op->neighbour);
 	r->third = test_fork(hold_other, &gate);
 	test_gate_wait(gate);
 	if (op->dead)
-		test_kill(ops_neighbour(stop->path));
+		test_kill(ops_neighbour(stop->path, OPS_HOLDER));
 }
 
 static void end(struct round *r, bool stopped, bool kill_it)

@@ -171,7 +171,7 @@ static void must_be_zeros(pf_file *file, uint64_t length)
 /* True if the thread ended inside the operation. */
 static bool one_death(pf_pool *pool, const struct op *op, long at)
 {
-	pid_t neighbour = op->neighbour ? ops_neighbour(death->path) : 0, pid;
+	pid_t neighbour = ops_neighbour(death->path, op->neighbour), pid;
 	uint64_t length;
 	char what[200];
 	pf_file *fill;
@@ -201,10 +201,11 @@ static bool one_death(pf_pool *pool, const struct op *op, long at)
 	return death->ended_inside;
 }
 
-/* Operations that have a lock of the process, not of the thread: its attaches, and the right to reap. */
+/* Operations that have a lock of the process, not of the thread: its attaches, its windows, and the right to reap. */
 static bool left_out(const struct op *op)
 {
-	return op->dead || strstr(op->name, "the pool");
+	return op->dead || strstr(op->name, "the pool") || strstr(op->name, "window") ||
+	       strstr(op->name, "by address");
 }
 
 int main(void)

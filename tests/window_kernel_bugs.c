@@ -2,6 +2,8 @@
 /* test: suite=short timeout=120 */
 #include <errno.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -295,6 +297,91 @@ static void k27_pins_do_not_try_for_ever(void)
 	end_file("K27");
 }
 
+static void *map_and_touch(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&over)) {
+		char *at = window(0, 4 * PAGE, PF_MAP_READ | PF_MAP_WRITE);
+
+		unmap(at, 4 * PAGE);
+	}
+	return NULL;
+}
+
+static void *unpin_later(void *arg)
+{
+	usleep(2000); /* so that somebody waits by then; nothing depends on it */
+	OK(pf_unpin(arg));
+	return NULL;
+}
+
+/* Who waited for a page to be idle missed it, when the page was mapped again meanwhile. */
+static void k33_a_truncation_that_waits_is_woken(void)
+{
+	pthread_t mapper, unpinner;
+
+	new_file(4 * PAGE);
+	atomic_store(&over, false);
+	must(pthread_create(&mapper, NULL, map_and_touch, NULL) == 0);
+	for (unsigned i = 0; i < 50; i++) {
+		pf_pin *pin;
+
+		OK(pf_pin_file(file, 0, 2 * PAGE, PF_PIN_WRITE, &pin));
+		must(pthread_create(&unpinner, NULL, unpin_later, pin) == 0);
+		if (i % 2)
+			OK(pf_punch(file, 0, 2 * PAGE, PF_WAIT, 10000));
+		else
+			OK(pf_truncate(file, 0, PF_WAIT, 10000));
+		must(pthread_join(unpinner, NULL) == 0);
+		OK(pf_truncate(file, 4 * PAGE, PF_DETACH, 0));
+	}
+	atomic_store(&over, true);
+	must(pthread_join(mapper, NULL) == 0);
+	end_file("K33");
+}
+
+static void *pin_and_unpin(void *arg)
+{
+	while (!atomic_load(&over)) {
+		pf_pin *pin;
+		int rc = pf_window_pin(pool, arg, PAGE, PF_PIN_WRITE, &pin);
+
+		must(rc == 0 || rc == -EFAULT || rc == -PF_EAGAIN);
+		if (rc == 0)
+			OK(pf_unpin(pin));
+	}
+	return NULL;
+}
+
+/* A fast pin that came too late raised a count for a moment: who saw that waited, and nobody woke it. */
+static void k38_late_pins_wake_who_waits(void)
+{
+	pthread_t thread[2];
+	double longest = 0;
+	char *at;
+
+	new_file(PAGE);
+	at = window(0, PAGE, PF_MAP_READ | PF_MAP_WRITE);
+	atomic_store(&over, false);
+	for (unsigned i = 0; i < 2; i++)
+		must(pthread_create(&thread[i], NULL, pin_and_unpin, at) == 0);
+	for (unsigned i = 0; i < 200; i++) {
+		double begin = now();
+
+		OK(pf_truncate(file, 0, PF_WAIT, 10000));
+		must_be(pool_info(pool).pages_orphan, 0); /* no pin came too late, and stayed */
+		OK(pf_truncate(file, PAGE, PF_DETACH, 0));
+		longest = now() - begin > longest ? now() - begin : longest;
+	}
+	atomic_store(&over, true);
+	for (unsigned i = 0; i < 2; i++)
+		must(pthread_join(thread[i], NULL) == 0);
+	printf("K38: the longest truncation took %.1f ms\n", longest * 1e3);
+	must(longest < 5);
+	unmap(at, PAGE);
+	end_file("K38");
+}
+
 /* A pin of the zero page was counted, or counted down. */
 static void k39_the_zero_page_cannot_be_pinned(void)
 {
@@ -346,6 +433,8 @@ int main(void)
 	k14_a_split_with_the_last_reference();
 	k15_walkers_beside_splits();
 	k27_pins_do_not_try_for_ever();
+	k33_a_truncation_that_waits_is_woken();
+	k38_late_pins_wake_who_waits();
 	k39_the_zero_page_cannot_be_pinned();
 	OK(pf_pool_close(pool));
 	return 0;

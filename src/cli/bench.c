@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 
-enum { OPERANDS = 8 }; /* a directory, and each subject once */
+enum { OPERANDS = 10 }; /* a directory, and each subject once */
 
 static int access_directory(const char *path)
 {
@@ -52,5 +52,5 @@ const struct command cmd_bench = {
 	"measures pinfold beside its peers on this machine\n"
 	"usage: pinfold bench [DIRECTORY [SUBJECT...]] [--json]\n"
 	"Makes pools in DIRECTORY (/dev/shm), and removes them. It and /dev/shm need 3 GiB of room, and the whole takes some minutes.\n"
-	"Subjects: tree (names), files, lookup, rebuild, holds, attach, memory, pgtable (page tables); all, if none is said.\n"
+	"Subjects: tree (names), files, lookup, rebuild, holds, attach, windows, memory, pgtable (page tables); all, if none is said.\n"
 	"Example: pinfold bench /dev/shm attach"};

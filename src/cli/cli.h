@@ -14,7 +14,7 @@ enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* Every option of every command; a command says which it takes. */
 struct options {
-	bool json, sparse, is_volatile, map, pin, longterm, verify, force, live;
+	bool json, sparse, is_volatile, map, window, pin, longterm, verify, force, live;
 	bool recursive, archive, preserve, no_clobber, no_target_directory, exchange;
 	bool long_format, all, itself, parents, symbolic, no_dereference, dereference;
 	bool no_create, only_atime, only_mtime;
@@ -42,8 +42,8 @@ struct command {
 
 extern const struct command cmd_mkfs, cmd_info, cmd_ls, cmd_stat, cmd_cp, cmd_cat, cmd_mv, cmd_ln,
 	cmd_readlink, cmd_rm, cmd_mkdir, cmd_rmdir, cmd_chmod, cmd_chown, cmd_touch, cmd_attr,
-	cmd_truncate, cmd_punch, cmd_hold, cmd_who, cmd_evict, cmd_watch, cmd_reap, cmd_fsck,
-	cmd_recover, cmd_bench, cmd_mount;
+	cmd_truncate, cmd_punch, cmd_hold, cmd_who, cmd_maps, cmd_evict, cmd_watch, cmd_reap,
+	cmd_fsck, cmd_recover, cmd_bench, cmd_mount;
 
 /* Of the command that runs; NULL before there is one. */
 const char *command_name(void);
@@ -66,7 +66,7 @@ int complain_operand(const char *operand);
 /* "POOL:/path" is taken apart at its first ":/" : *pool and *path ("/path") point into `operand`, which is changed. False: an ordinary
  * path. One that has ":/" in it is written with "./" in front and its colon after a slash: "./a:/b". */
 bool split_operand(char *operand, char **pool, char **path);
-/* who.c: "map", "pin", "longterm", "read"; and a hold as `who --json` shows it. */
+/* who.c: "map", "pin", "longterm", "read", "window"; and a hold as `who --json` shows it. */
 const char *hold_kind(enum pf_hold_kind kind);
 json_t *holder_object(const struct pf_holder *h);
 /* A number of bytes with an optional K, M, G or T (powers of 1024). False: it is none, or too large. */

@@ -9,6 +9,9 @@
 #include "cli/glob.h"
 
 struct held {
+	pf_pool *pool;
+	void *window;
+	uint64_t length; /* of the window */
 	pf_map *map;
 	pf_pin *pin;
 	struct pf_chunk one; /* of a map */
@@ -46,6 +49,10 @@ static int take(pf_file *file, const struct options *o, uint64_t length, struct 
 {
 	int rc;
 
+	if (o->window) {
+		h->length = length;
+		return pf_window_map(file, NULL, length, PF_MAP_READ, o->offset, &h->window);
+	}
 	if (!o->pin && !o->longterm) {
 		rc = pf_map_file(file, o->offset, length, PF_MAP_READ, &h->map);
 		if (rc < 0)
@@ -67,6 +74,8 @@ static int take(pf_file *file, const struct options *o, uint64_t length, struct 
 
 static void give_back(struct held *h)
 {
+	if (h->window)
+		pf_window_unmap(h->pool, h->window, h->length);
 	pf_unmap(h->map);
 	pf_unpin(h->pin);
 }
@@ -110,7 +119,10 @@ static int compare(const struct held *h, const unsigned char *was, uint64_t offs
 
 static int tell_held(const char *name, const struct options *o, uint64_t length)
 {
-	enum pf_hold_kind kind = o->map ? PF_HOLD_MAP : o->pin ? PF_HOLD_PIN : PF_HOLD_LONGTERM;
+	enum pf_hold_kind kind = o->map      ? PF_HOLD_MAP
+				 : o->pin    ? PF_HOLD_PIN
+				 : o->window ? PF_HOLD_WINDOW
+					     : PF_HOLD_LONGTERM;
 
 	if (o->json)
 		return print_json(json_pack("{s:i, s:i, s:s, s:o, s:I, s:I}", "schema", 1, "pid",
@@ -147,9 +159,9 @@ static int wait_until_over(const struct held *h, const char *name, const struct 
 }
 
 /* Closes the file once it holds: the hold alone is what keeps the pages, also of a file that is removed. */
-static int hold(pf_file *file, const char *name, const struct options *o)
+static int hold(pf_pool *pool, pf_file *file, const char *name, const struct options *o)
 {
-	struct held h = {0};
+	struct held h = {.pool = pool};
 	uint64_t length = o->length;
 	struct pf_stat stat;
 	int rc = pf_stat(file, &stat);
@@ -181,7 +193,7 @@ static int hold_one(const struct place *pattern, const struct options *o)
 	if (pf_open(place.pool, place.path, PF_O_RDONLY, 0, &file) < 0)
 		rc = complain_pf(place.path);
 	else
-		rc = hold(file, place.path, o);
+		rc = hold(place.pool, file, place.path, o);
 	free(place.path);
 	return rc;
 }
@@ -195,10 +207,14 @@ static int run_hold(const struct options *o, char **operands, int count)
 	(void)count;
 	if (!split_operand(operands[0], &path, &pattern.path))
 		return complain_operand(operands[0]);
-	if (o->give_back && o->map)
+	if (o->give_back && (o->map || o->window))
 		return complain_usage("--give-back is for pins: a map is told nothing");
-	if (o->map + o->pin + o->longterm != 1)
-		return complain_usage("one of --map, --pin and --longterm says how to hold");
+	if (o->verify && o->window)
+		return complain_usage(
+			"--verify is for what is held: a window shows what the file is");
+	if (o->map + o->window + o->pin + o->longterm != 1)
+		return complain_usage(
+			"one of --map, --window, --pin and --longterm says how to hold");
 	catch_signals();
 	pattern.pool = open_pool(path, 0);
 	if (!pattern.pool)
@@ -210,13 +226,14 @@ static int run_hold(const struct options *o, char **operands, int count)
 
 const struct command cmd_hold = {
 	"hold",
-	"map pin longterm offset length for verify give-back json",
+	"map window pin longterm offset length for verify give-back json",
 	1,
 	1,
 	run_hold,
 	"maps or pins a file and keeps it, to try things out\n"
-	"usage: pinfold hold POOL:/path --map|--pin|--longterm [--offset N] [--length N] [--for SECONDS] [--verify] [--give-back] [--json]\n"
-	"Prints 'held' once it holds. --verify fails if a held byte changes; for files that nobody writes in place.\n"
+	"usage: pinfold hold POOL:/path --map|--window|--pin|--longterm [--offset N] [--length N] [--for SECONDS] [--verify] [--give-back] [--json]\n"
+	"Prints 'held' once it holds. A window (--offset: of whole pages) keeps nothing in the file: it shows what that is.\n"
+	"--verify fails if a held byte changes; for files that nobody writes in place.\n"
 	"--give-back ends it when somebody waits for the pages or asks for them ('pinfold evict').\n"
 	"--json shows the hold as one document instead of 'held'.\n"
 	"Example: pinfold hold /dev/shm/pool:/model.bin --longterm --verify --for 60 & sleep 1; pinfold who /dev/shm/pool"};

@@ -129,10 +129,10 @@ static bool set_date(struct options *o, const char *text)
 /* ---- tables ---------------------------------------------------------------------------------------- */
 
 static const struct command *const commands[] = {
-	&cmd_mkfs,  &cmd_info, &cmd_ls,       &cmd_stat,    &cmd_cp,       &cmd_cat,   &cmd_mv,
-	&cmd_ln,    &cmd_rm,   &cmd_mkdir,    &cmd_rmdir,   &cmd_readlink, &cmd_chmod, &cmd_chown,
-	&cmd_touch, &cmd_attr, &cmd_truncate, &cmd_punch,   &cmd_hold,     &cmd_who,   &cmd_evict,
-	&cmd_watch, &cmd_reap, &cmd_fsck,     &cmd_recover, &cmd_mount,    &cmd_bench,
+	&cmd_mkfs,  &cmd_info,  &cmd_ls,       &cmd_stat,  &cmd_cp,       &cmd_cat,   &cmd_mv,
+	&cmd_ln,    &cmd_rm,    &cmd_mkdir,    &cmd_rmdir, &cmd_readlink, &cmd_chmod, &cmd_chown,
+	&cmd_touch, &cmd_attr,  &cmd_truncate, &cmd_punch, &cmd_hold,     &cmd_who,   &cmd_maps,
+	&cmd_evict, &cmd_watch, &cmd_reap,     &cmd_fsck,  &cmd_recover,  &cmd_mount, &cmd_bench,
 };
 
 /* A key is the option's name, or "COMMAND.NAME" where it means something else. */
@@ -159,6 +159,7 @@ static const struct {
 	VALUE("durability", set_durability,
 	      "volatile: accept a disk file, of which nothing is promised after a power cut"),
 	FLAG("map", map, "hold with a direct map"),
+	FLAG("window", window, "hold with a window, which shows what the file is"),
 	FLAG("pin", pin, "hold with a pin"),
 	FLAG("longterm", longterm, "hold with a long-term pin"),
 	VALUE("offset", set_offset, "first byte (0)"),

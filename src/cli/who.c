@@ -6,18 +6,20 @@
 
 const char *hold_kind(enum pf_hold_kind kind)
 {
-	static const char *const kinds[] = {"map", "pin", "longterm", "read"};
+	static const char *const kinds[] = {"map", "pin", "longterm", "read", "window"};
 
 	return kinds[kind];
 }
 
 json_t *holder_object(const struct pf_holder *h)
 {
-	return json_pack("{s:i, s:o, s:s, s:b, s:o, s:I, s:I, s:I, s:I, s:s}", "pid", (int)h->pid,
-			 "command", json_text(h->command), "kind", hold_kind(h->kind), "alive",
-			 h->alive, "path", json_text(h->name), "inode", (json_int_t)h->inode,
-			 "offset", (json_int_t)h->offset, "length", (json_int_t)h->length, "bytes",
-			 (json_int_t)h->bytes, "since", timestamp(h->since_ns));
+	return json_pack("{s:i, s:o, s:s, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "pid",
+			 (int)h->pid, "command", json_text(h->command), "kind", hold_kind(h->kind),
+			 "alive", h->alive, "path", json_text(h->name), "inode",
+			 (json_int_t)h->inode, "offset", (json_int_t)h->offset, "length",
+			 (json_int_t)h->length, "bytes", (json_int_t)h->bytes, "address",
+			 (json_int_t)h->address, "leaf", (json_int_t)h->leaf, "since",
+			 timestamp(h->since_ns));
 }
 
 static int holder_json(void *arg, const struct pf_holder *h)
@@ -60,10 +62,12 @@ static int print_holder(void *arg, const struct pf_holder *h)
 	if (!t->holders++)
 		printf("%7s %-16s %-8s %10s %12s %12s  %s\n", "PID", "COMMAND", "KIND", "FOR",
 		       "OFFSET", "KEEPS", "FILE");
-	printf("%7d %-16s %-8s %10s %12lu %12s  %s%s\n", (int)h->pid, printable(h->command),
+	printf("%7d %-16s %-8s %10s %12lu %12s  %s", (int)h->pid, printable(h->command),
 	       hold_kind(h->kind), age(h->since_ns), (unsigned long)h->offset, human(h->bytes),
-	       h->name ? printable(h->name) : "(removed)",
-	       h->alive ? "" : "  (dead, not yet reaped)");
+	       h->name ? printable(h->name) : "(removed)");
+	if (h->address)
+		printf(" at %#lx", (unsigned long)h->address);
+	puts(h->alive ? "" : "  (dead, not yet reaped)");
 	return 0;
 }
 

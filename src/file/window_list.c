@@ -123,6 +123,16 @@ struct tell {
 	void *arg;
 };
 
+/* A file that was removed keeps what its path was for as long as somebody has it open. */
+static const char *name_of(struct fs *fs, uint32_t ino, uint32_t igen, char path[PF_PATH_MAX + 1])
+{
+	struct inode_attr attr;
+
+	if (fs_attr(fs, ino, &attr) < 0 || attr.state != INODE_NAMED)
+		return NULL;
+	return fs_path(fs, ino, igen, path, PF_PATH_MAX + 1) ? path : NULL;
+}
+
 static int tell(const struct tell *t, unsigned slot, const struct seen *s)
 {
 	uint32_t ino = (uint32_t)s->file, igen = s->file >> 32;
@@ -140,7 +150,7 @@ static int tell(const struct tell *t, unsigned slot, const struct seen *s)
 
 	if (rc < 0)
 		return rc;
-	w.name = fs_path(&t->l->fs, ino, igen, path, sizeof path) ? path : NULL;
+	w.name = name_of(&t->l->fs, ino, igen, path);
 	return t->each(t->arg, &w);
 }
 

@@ -19,6 +19,40 @@ struct run {
 
 /* ---- afterwards -------------------------------------------------------------------------------------- */
 
+struct shown {
+	uint64_t bytes;
+	bool stale;
+};
+
+static int add_window(void *arg, const struct pf_window *w)
+{
+	struct shown *s = arg;
+
+	s->bytes += w->resident;
+	s->stale |= w->stale != 0;
+	return 0;
+}
+
+/* The window of a process that lives on shows what "a" has now, though who changed that is dead: soon, as its service thread does it. */
+static void window_shows_file(pf_pool *pool, pid_t neighbour, const char *what)
+{
+	double end = now() + TEST_PATIENCE * 1e-3;
+	struct pf_stat stat;
+	struct shown s;
+
+	if (pf_stat_path(pool, "a", 0, &stat) < 0)
+		return;
+	do {
+		s = (struct shown){0};
+		OK(pf_windows(pool, neighbour, add_window, &s));
+		if (now() > end)
+			test_fail(__FILE__, __LINE__,
+				  "%s: the neighbour's window shows %lu bytes, \"a\" has %lu%s",
+				  what, (unsigned long)s.bytes, (unsigned long)stat.allocated,
+				  s.stale ? " (stale)" : "");
+	} while (s.stale || s.bytes != stat.allocated);
+}
+
 static void survive(const struct run *run, pf_pool *pool, pid_t neighbour)
 {
 	pf_pool *own = pool ? pool : pool_open(run->path);
@@ -28,6 +62,8 @@ static void survive(const struct run *run, pf_pool *pool, pid_t neighbour)
 	snprintf(what, sizeof what, "%s, killed at %ld%s", run->op->name, run->at,
 		 run->alone ? ", alone" : "");
 	pool_check(own, what);
+	if (run->op->neighbour == OPS_WATCHER)
+		window_shows_file(own, neighbour, what);
 	names = ops_names(own);
 	if (names != run->before && names != run->after)
 		test_fail(__FILE__, __LINE__, "%s: the names are neither as before nor as after",
@@ -56,12 +92,12 @@ static int whole(void *arg)
 /* The names when none of the operation happened (run->at 0), or all of it. */
 static uint64_t names_of(struct run *run)
 {
-	pid_t neighbour = run->op->neighbour ? ops_neighbour(run->path) : 0;
+	pid_t neighbour = ops_neighbour(run->path, run->op->neighbour);
 	uint64_t names;
 	pf_pool *pool;
 
 	if (run->op->dead)
-		test_kill(ops_neighbour(run->path));
+		test_kill(ops_neighbour(run->path, OPS_HOLDER));
 	must_be(test_in_child(whole, run), 256 + SIGKILL);
 	pool = pool_open(run->path);
 	pool_check(pool, run->op->name);
@@ -109,11 +145,11 @@ static bool step_child(pid_t pid, long n)
 
 static bool kill_at_instruction(struct run *run, pf_pool *pool)
 {
-	pid_t neighbour = run->op->neighbour ? ops_neighbour(run->path) : 0, dead, pid;
+	pid_t neighbour = ops_neighbour(run->path, run->op->neighbour), dead, pid;
 	bool inside;
 
 	if (run->op->dead) {
-		dead = ops_neighbour(run->path);
+		dead = ops_neighbour(run->path, OPS_HOLDER);
 		test_kill(dead);
 	}
 	pid = test_fork(traced, run);
@@ -213,11 +249,11 @@ static int stepped(void *arg)
 
 static bool kill_at_step(struct run *run, pf_pool *pool)
 {
-	pid_t neighbour = run->op->neighbour ? ops_neighbour(run->path) : 0;
+	pid_t neighbour = ops_neighbour(run->path, run->op->neighbour);
 	int status;
 
 	if (run->op->dead)
-		test_kill(ops_neighbour(run->path));
+		test_kill(ops_neighbour(run->path, OPS_HOLDER));
 	status = test_wait(test_fork(stepped, run), TEST_PATIENCE);
 	must(status == 0 || status == 256 + SIGKILL);
 	survive(run, pool, neighbour);

@@ -113,34 +113,43 @@ uint64_t ops_names(pf_pool *pool)
 
 struct neighbour {
 	const char *path;
+	enum ops_beside who;
 	int ready; /* pipe */
 };
 
 static int hold_pages(void *arg)
 {
 	struct neighbour *n = arg;
-	pf_pool *pool = pool_open(n->path);
+	pf_pool *pool;
 	pf_file *file;
 	pf_pin *pin;
 	pf_map *map;
+	void *window;
 
-	OK(pf_open(pool, "a", PF_O_RDONLY, 0, &file));
-	OK(pf_pin_file(file, 300 * 4096, 4096, PF_PIN_LONGTERM, &pin));
-	OK(pf_map_file(file, 0, 8192, PF_MAP_READ, &map));
+	OK(pf_pool_open(n->path, n->who == OPS_WATCHER ? 0 : PF_POOL_NO_THREAD, &pool));
+	OK(pf_open(pool, "a", PF_O_RDWR, 0, &file));
+	if (n->who == OPS_WATCHER) {
+		OK(pf_window_map(file, NULL, 3 * MIB, PF_MAP_READ, 0, &window));
+	} else {
+		OK(pf_pin_file(file, 300 * 4096, 4096, PF_PIN_LONGTERM, &pin));
+		OK(pf_map_file(file, 0, 8192, PF_MAP_READ, &map));
+	}
 	must(write(n->ready, "x", 1) == 1);
 	for (;;)
 		pause();
 }
 
-pid_t ops_neighbour(const char *path)
+pid_t ops_neighbour(const char *path, enum ops_beside who)
 {
 	int fd[2];
 	struct neighbour n;
 	pid_t pid;
 	char c;
 
+	if (who == OPS_NOBODY)
+		return 0;
 	must(pipe(fd) == 0);
-	n = (struct neighbour){path, fd[1]};
+	n = (struct neighbour){path, who, fd[1]};
 	pid = test_fork(hold_pages, &n);
 	close(fd[1]);
 	must(read(fd[0], &c, 1) == 1);
@@ -521,6 +530,112 @@ static void reap(struct op_state *s)
 	pf_reap(s->pool);
 }
 
+/* ---- windows ---- */
+
+static void map_window(struct op_state *s)
+{
+	void *window;
+
+	pf_window_map(s->file, NULL, 3 * MIB, PF_MAP_READ | PF_MAP_WRITE, 0, &window);
+}
+
+static void map_window_past_end(struct op_state *s)
+{
+	void *window;
+
+	pf_window_map(s->file, NULL, MIB / 2, PF_MAP_READ, 8192, &window);
+}
+
+static void setup_window(struct op_state *s)
+{
+	void *window;
+
+	open_a(s);
+	OK(pf_window_map(s->file, NULL, 3 * MIB, PF_MAP_READ | PF_MAP_WRITE, 0, &window));
+	s->window = window;
+}
+
+/* Of single pages and holes, so that the window has many pieces. */
+static void setup_pieces(struct op_state *s)
+{
+	void *window;
+
+	open_c(s);
+	OK(pf_window_map(s->file, NULL, 160 * 1024, PF_MAP_READ, 0, &window));
+	s->window = window;
+}
+
+static void unmap_window(struct op_state *s)
+{
+	pf_window_unmap(s->pool, s->window, 3 * MIB);
+}
+
+static void unmap_middle(struct op_state *s)
+{
+	pf_window_unmap(s->pool, s->window + 40960, 8192);
+}
+
+static void protect_window(struct op_state *s)
+{
+	pf_window_protect(s->pool, s->window + 40960, 8192, PF_MAP_READ);
+}
+
+static void protect_holes(struct op_state *s)
+{
+	pf_window_protect(s->pool, s->window, 160 * 1024, PF_MAP_READ | PF_MAP_WRITE);
+}
+
+static void move_window(struct op_state *s)
+{
+	void *window;
+
+	pf_window_remap(s->pool, s->window, 3 * MIB, 4 * MIB, PF_REMAP_MAYMOVE, NULL, &window);
+}
+
+static void move_part(struct op_state *s)
+{
+	void *window;
+
+	pf_window_remap(s->pool, s->window + 40960, 8192, 8192, PF_REMAP_MAYMOVE | PF_REMAP_FIXED,
+			s->window + MIB, &window);
+}
+
+static void shrink_window(struct op_state *s)
+{
+	void *window;
+
+	pf_window_remap(s->pool, s->window, 160 * 1024, 40960, 0, NULL, &window);
+}
+
+static void pin_window(struct op_state *s)
+{
+	pf_window_pin(s->pool, s->window + 4096, 160000, PF_PIN_WRITE, &s->pin);
+}
+
+static void setup_pinned_window(struct op_state *s)
+{
+	setup_window(s);
+	OK(pf_window_pin(s->pool, s->window + 1536 * 1024, 4096, 0, &s->pin));
+}
+
+/* Another process has cut the file: this one brings its window up to date. */
+static void setup_stale(struct op_state *s)
+{
+	pf_pool *second;
+	pf_file *file;
+
+	setup_window(s);
+	OK(pf_pool_open(s->path, PF_POOL_NO_THREAD, &second));
+	OK(pf_open(second, "a", PF_O_RDWR, 0, &file));
+	OK(pf_truncate(file, MIB + 100, PF_DETACH, 0));
+	OK(pf_pool_close(second));
+}
+
+static void pump(struct op_state *s)
+{
+	pf_pump(s->pool, 0);
+}
+
 /* ---- pages that were never written, and pages in advance ------------------------------------------------ */
 
 static void setup_unwritten(struct op_state *s)
@@ -661,89 +776,113 @@ static void compact(struct op_state *s)
 }
 
 const struct op ops[] = {
-	{"wait for who waits for us", setup_circle, close_circle, false, false, 3},
-	{"lock, in pieces", setup_circle, lock_pieces, false, false, 3},
-	{"create", NULL, create, false, false, 1},
-	{"open", NULL, open_existing, false, false, 1},
-	{"close", open_a, close_file, false, false, 1},
-	{"close the last handle of an unlinked file", open_unlinked, close_file, false, false, 7},
-	{"write in place", open_a, write_in_place, false, false, 1},
-	{"write into a hole", open_c, write_hole, false, false, 1},
-	{"write far out", open_c, write_tree, false, false, 7},
-	{"write that makes a tree", setup_inline, write_inline_to_tree, false, false, 7},
-	{"append", open_a, append, false, false, 3},
-	{"read", open_c, read_some, false, false, 1},
-	{"truncate to 0", open_a, truncate_all, false, false, 3},
-	{"truncate single pages to 0", open_c, truncate_all, false, false, 7},
-	{"truncate part", open_a, truncate_part, false, false, 7},
-	{"truncate part while held", open_a, truncate_part, true, false, 7},
-	{"truncate to 0 while held", open_a, truncate_all, true, false, 3},
-	{"truncate up", open_a, truncate_up, false, false, 1},
-	{"truncate, trying", open_a, truncate_try, true, false, 1},
-	{"punch", open_a, punch, false, false, 7},
-	{"punch while held", open_a, punch, true, false, 7},
-	{"punch single pages", open_c, punch_small, false, false, 3},
-	{"allocate", open_c, allocate, false, false, 7},
-	{"allocate folios", open_new, allocate_folios, false, false, 7},
-	{"allocate behind the end", setup_inline, allocate_kept, false, false, 7},
-	{"allocate zeros", open_c, allocate_zeros, false, false, 7},
-	{"write into an unwritten folio", setup_unwritten, write_unwritten, false, false, 7},
-	{"write into unwritten pages", setup_unwritten, write_unwritten_pages, false, false, 3},
-	{"map unwritten pages", setup_unwritten, map_unwritten, false, false, 7},
-	{"punch unwritten pages", setup_unwritten, punch_unwritten, false, false, 7},
-	{"truncate unwritten pages", setup_unwritten, truncate_unwritten, false, false, 7},
-	{"append that moves a folio", setup_full_inode, append, false, false, 7},
-	{"append that moves pages", setup_full_inode_pages, append_much, false, false, 7},
-	{"append into the next folio", setup_full_folio, append, false, false, 3},
-	{"close that trims", setup_advance, close_file, false, false, 7},
-	{"unlink", NULL, unlink_a, false, false, 3},
-	{"unlink while held", NULL, unlink_a, true, false, 3},
-	{"rename", NULL, rename_new, false, false, 1},
-	{"rename over", NULL, rename_over, false, false, 3},
-	{"rename over what is held", NULL, rename_over, true, false, 3},
-	{"mkdir", NULL, make_directory, false, false, 1},
-	{"rmdir", NULL, remove_directory, false, false, 1},
-	{"link", NULL, make_link, false, false, 1},
-	{"unlink one of two names", NULL, unlink_second, false, false, 1},
-	{"symlink", NULL, make_symlink, false, false, 1},
-	{"unlink a symbolic link", NULL, unlink_symlink, false, false, 1},
-	{"create in a full bucket", NULL, create_and_split, false, false, 3},
-	{"rename into a full bucket", NULL, rename_and_split, false, false, 3},
-	{"mkdir in a table of buckets", setup_split_deep, make_beside, false, false, 3},
-	{"rename across", NULL, rename_across, false, false, 1},
-	{"rename across, over", NULL, rename_over_across, false, false, 3},
-	{"rename across, over what is held", NULL, rename_over_across, true, false, 3},
-	{"rename a directory", NULL, rename_directory, false, false, 1},
-	{"move a directory", NULL, move_directory, false, false, 1},
-	{"move a directory over another", NULL, move_over_directory, false, false, 3},
-	{"exchange files", NULL, exchange_files, false, false, 1},
-	{"exchange directories", NULL, exchange_directories, false, false, 1},
-	{"exchange a file and a directory", NULL, exchange_kinds, false, false, 1},
-	{"tmpfile", NULL, open_nameless, false, false, 1},
-	{"close a tmpfile", setup_nameless, close_file, false, false, 3},
-	{"link a tmpfile", setup_nameless, publish, false, false, 1},
-	{"link a tmpfile over a file", setup_nameless, publish_over, false, false, 3},
-	{"link a tmpfile over what is held", setup_nameless, publish_over, true, false, 3},
-	{"readdir", open_directory, read_directory, false, false, 1},
-	{"walk a path", NULL, walk, false, false, 1},
-	{"map", open_a, map, false, false, 1},
-	{"map a hole", open_c, map_write_hole, false, false, 1},
-	{"unmap", setup_map, unmap, false, false, 1},
-	{"pin", open_a, pin, false, false, 1},
-	{"pin holes", open_c, pin_sparse, false, false, 7},
-	{"unpin", setup_pin, unpin, false, false, 1},
-	{"unpin that splits", setup_split, unpin, false, false, 7},
-	{"unpin that frees", setup_orphan, unpin, false, false, 1},
-	{"set attributes", open_a, set_attributes, false, false, 1},
-	{"set an extended attribute", open_a, set_xattr, false, false, 7},
-	{"replace an extended attribute", setup_xattr, replace_xattr, false, false, 7},
-	{"remove an extended attribute", setup_xattr, remove_xattr, false, false, 7},
-	{"compact", NULL, compact, false, false, 7},
-	{"compact while held", NULL, compact, true, false, 7},
-	{"compact much", setup_scattered, compact, false, false, 31},
-	{"open the pool", NULL, attach, false, false, 7},
-	{"close the pool", setup_map, close_pool, false, false, 7},
-	{"reap", NULL, reap, false, true, 7},
+	{"wait for who waits for us", setup_circle, close_circle, OPS_NOBODY, false, 3},
+	{"lock, in pieces", setup_circle, lock_pieces, OPS_NOBODY, false, 3},
+	{"create", NULL, create, OPS_NOBODY, false, 1},
+	{"open", NULL, open_existing, OPS_NOBODY, false, 1},
+	{"close", open_a, close_file, OPS_NOBODY, false, 1},
+	{"close the last handle of an unlinked file", open_unlinked, close_file, OPS_NOBODY, false,
+	 7},
+	{"write in place", open_a, write_in_place, OPS_NOBODY, false, 1},
+	{"write into a hole", open_c, write_hole, OPS_NOBODY, false, 1},
+	{"write far out", open_c, write_tree, OPS_NOBODY, false, 7},
+	{"write that makes a tree", setup_inline, write_inline_to_tree, OPS_NOBODY, false, 7},
+	{"append", open_a, append, OPS_NOBODY, false, 3},
+	{"read", open_c, read_some, OPS_NOBODY, false, 1},
+	{"truncate to 0", open_a, truncate_all, OPS_NOBODY, false, 3},
+	{"truncate single pages to 0", open_c, truncate_all, OPS_NOBODY, false, 7},
+	{"truncate part", open_a, truncate_part, OPS_NOBODY, false, 7},
+	{"truncate part while held", open_a, truncate_part, OPS_HOLDER, false, 7},
+	{"truncate to 0 while held", open_a, truncate_all, OPS_HOLDER, false, 3},
+	{"truncate up", open_a, truncate_up, OPS_NOBODY, false, 1},
+	{"truncate, trying", open_a, truncate_try, OPS_HOLDER, false, 1},
+	{"punch", open_a, punch, OPS_NOBODY, false, 7},
+	{"punch while held", open_a, punch, OPS_HOLDER, false, 7},
+	{"punch single pages", open_c, punch_small, OPS_NOBODY, false, 3},
+	{"allocate", open_c, allocate, OPS_NOBODY, false, 7},
+	{"allocate folios", open_new, allocate_folios, OPS_NOBODY, false, 7},
+	{"allocate behind the end", setup_inline, allocate_kept, OPS_NOBODY, false, 7},
+	{"allocate zeros", open_c, allocate_zeros, OPS_NOBODY, false, 7},
+	{"write into an unwritten folio", setup_unwritten, write_unwritten, OPS_NOBODY, false, 7},
+	{"write into unwritten pages", setup_unwritten, write_unwritten_pages, OPS_NOBODY, false,
+	 3},
+	{"map unwritten pages", setup_unwritten, map_unwritten, OPS_NOBODY, false, 7},
+	{"punch unwritten pages", setup_unwritten, punch_unwritten, OPS_NOBODY, false, 7},
+	{"truncate unwritten pages", setup_unwritten, truncate_unwritten, OPS_NOBODY, false, 7},
+	{"append that moves a folio", setup_full_inode, append, OPS_NOBODY, false, 7},
+	{"append that moves pages", setup_full_inode_pages, append_much, OPS_NOBODY, false, 7},
+	{"append into the next folio", setup_full_folio, append, OPS_NOBODY, false, 3},
+	{"close that trims", setup_advance, close_file, OPS_NOBODY, false, 7},
+	{"unlink", NULL, unlink_a, OPS_NOBODY, false, 3},
+	{"unlink while held", NULL, unlink_a, OPS_HOLDER, false, 3},
+	{"rename", NULL, rename_new, OPS_NOBODY, false, 1},
+	{"rename over", NULL, rename_over, OPS_NOBODY, false, 3},
+	{"rename over what is held", NULL, rename_over, OPS_HOLDER, false, 3},
+	{"mkdir", NULL, make_directory, OPS_NOBODY, false, 1},
+	{"rmdir", NULL, remove_directory, OPS_NOBODY, false, 1},
+	{"link", NULL, make_link, OPS_NOBODY, false, 1},
+	{"unlink one of two names", NULL, unlink_second, OPS_NOBODY, false, 1},
+	{"symlink", NULL, make_symlink, OPS_NOBODY, false, 1},
+	{"unlink a symbolic link", NULL, unlink_symlink, OPS_NOBODY, false, 1},
+	{"create in a full bucket", NULL, create_and_split, OPS_NOBODY, false, 3},
+	{"rename into a full bucket", NULL, rename_and_split, OPS_NOBODY, false, 3},
+	{"mkdir in a table of buckets", setup_split_deep, make_beside, OPS_NOBODY, false, 3},
+	{"rename across", NULL, rename_across, OPS_NOBODY, false, 1},
+	{"rename across, over", NULL, rename_over_across, OPS_NOBODY, false, 3},
+	{"rename across, over what is held", NULL, rename_over_across, OPS_HOLDER, false, 3},
+	{"rename a directory", NULL, rename_directory, OPS_NOBODY, false, 1},
+	{"move a directory", NULL, move_directory, OPS_NOBODY, false, 1},
+	{"move a directory over another", NULL, move_over_directory, OPS_NOBODY, false, 3},
+	{"exchange files", NULL, exchange_files, OPS_NOBODY, false, 1},
+	{"exchange directories", NULL, exchange_directories, OPS_NOBODY, false, 1},
+	{"exchange a file and a directory", NULL, exchange_kinds, OPS_NOBODY, false, 1},
+	{"tmpfile", NULL, open_nameless, OPS_NOBODY, false, 1},
+	{"close a tmpfile", setup_nameless, close_file, OPS_NOBODY, false, 3},
+	{"link a tmpfile", setup_nameless, publish, OPS_NOBODY, false, 1},
+	{"link a tmpfile over a file", setup_nameless, publish_over, OPS_NOBODY, false, 3},
+	{"link a tmpfile over what is held", setup_nameless, publish_over, OPS_HOLDER, false, 3},
+	{"readdir", open_directory, read_directory, OPS_NOBODY, false, 1},
+	{"walk a path", NULL, walk, OPS_NOBODY, false, 1},
+	{"map", open_a, map, OPS_NOBODY, false, 1},
+	{"map a hole", open_c, map_write_hole, OPS_NOBODY, false, 1},
+	{"unmap", setup_map, unmap, OPS_NOBODY, false, 1},
+	{"pin", open_a, pin, OPS_NOBODY, false, 1},
+	{"pin holes", open_c, pin_sparse, OPS_NOBODY, false, 7},
+	{"unpin", setup_pin, unpin, OPS_NOBODY, false, 1},
+	{"unpin that splits", setup_split, unpin, OPS_NOBODY, false, 7},
+	{"unpin that frees", setup_orphan, unpin, OPS_NOBODY, false, 1},
+	{"map a window", open_a, map_window, OPS_NOBODY, false, 7},
+	{"map a window on holes", open_c, map_window, OPS_NOBODY, false, 31},
+	{"map a window past the end", open_c, map_window_past_end, OPS_NOBODY, false, 3},
+	{"unmap a window", setup_window, unmap_window, OPS_NOBODY, false, 7},
+	{"unmap a window of pieces", setup_pieces, unmap_window, OPS_NOBODY, false, 7},
+	{"unmap the middle of a window", setup_window, unmap_middle, OPS_NOBODY, false, 7},
+	{"protect a part of a window", setup_window, protect_window, OPS_NOBODY, false, 7},
+	{"protect a window on holes", setup_pieces, protect_holes, OPS_NOBODY, false, 31},
+	{"move a window", setup_window, move_window, OPS_NOBODY, false, 7},
+	{"move a part of a window", setup_window, move_part, OPS_NOBODY, false, 7},
+	{"shrink a window", setup_pieces, shrink_window, OPS_NOBODY, false, 7},
+	{"pin by address", setup_window, pin_window, OPS_NOBODY, false, 1},
+	{"unpin by address", setup_pinned_window, unpin, OPS_NOBODY, false, 1},
+	{"bring a window up to date", setup_stale, pump, OPS_NOBODY, false, 7},
+	{"truncate what a window shows", setup_window, truncate_all, OPS_NOBODY, false, 7},
+	{"truncate part of what a window shows", setup_window, truncate_part, OPS_NOBODY, false, 7},
+	{"truncate up what a window shows", setup_window, truncate_up, OPS_NOBODY, false, 7},
+	{"punch what a window shows", setup_window, punch, OPS_NOBODY, false, 7},
+	{"truncate what another's window shows", open_a, truncate_all, OPS_WATCHER, false, 7},
+	{"punch what another's window shows", open_a, punch, OPS_WATCHER, false, 7},
+	{"unlink what another's window shows", NULL, unlink_a, OPS_WATCHER, false, 7},
+	{"close the pool with a window", setup_window, close_pool, OPS_NOBODY, false, 31},
+	{"set attributes", open_a, set_attributes, OPS_NOBODY, false, 1},
+	{"set an extended attribute", open_a, set_xattr, OPS_NOBODY, false, 7},
+	{"replace an extended attribute", setup_xattr, replace_xattr, OPS_NOBODY, false, 7},
+	{"remove an extended attribute", setup_xattr, remove_xattr, OPS_NOBODY, false, 7},
+	{"open the pool", NULL, attach, OPS_NOBODY, false, 7},
+	{"close the pool", setup_map, close_pool, OPS_NOBODY, false, 7},
+	{"reap", NULL, reap, OPS_NOBODY, true, 7},
+	{"compact", NULL, compact, OPS_NOBODY, false, 7},
+	{"compact while held", NULL, compact, OPS_HOLDER, false, 7},
+	{"compact much", setup_scattered, compact, OPS_NOBODY, false, 31},
 };
 
 const unsigned ops_count = sizeof ops / sizeof *ops;

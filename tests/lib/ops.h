@@ -13,15 +13,19 @@ struct op_state {
 	pf_file *file, *other;
 	pf_map *map;
 	pf_pin *pin;
+	char *window;
 	char *buffer; /* 4 MiB */
 };
+
+/* Who is there beside: who holds page 300 and pages 0-1 of "a"; who has a window on all of it, and a service thread. */
+enum ops_beside { OPS_NOBODY, OPS_HOLDER, OPS_WATCHER };
 
 struct op {
 	const char *name;
 	void (*setup)(struct op_state *s);
 	void (*run)(struct op_state *s);
-	bool neighbour;  /* a live process holds page 300 and pages 0-1 of "a" */
-	bool dead;       /* a dead process is not yet reaped */
+	enum ops_beside neighbour;
+	bool dead;       /* a dead holder is not yet reaped */
 	unsigned stride; /* of instructions, for long operations; 1: every */
 };
 
@@ -32,8 +36,8 @@ extern const unsigned ops_count;
 void ops_prepare(pf_pool *pool);
 /* One number for all names, what they lead to, and its mode, owner and count of names: equal exactly when these are. */
 uint64_t ops_names(pf_pool *pool);
-/* A process that holds pages of "a" until it is killed. */
-pid_t ops_neighbour(const char *path);
+/* Such a process, until it is killed. 0: nobody. */
+pid_t ops_neighbour(const char *path, enum ops_beside who);
 /* Opens the pool and runs the setup. */
 void ops_setup(const struct op *op, const char *path, struct op_state *s);
 

@@ -373,7 +373,6 @@ const struct window_row window_oracle_rows[] = {
 #define GROWS_NOT      "hugetlbfs mappings do not grow"
 #define LESS_THAN_PAGE "less than a page of the device cannot be mapped alone"
 #define READ_ONLY      "-PF_EREADONLY, as of all that writes"
-#define TAIL           "what the last page has behind the end of the file goes when the file grows over it"
 #define NOT_YET \
 	"a bug: when a huge page is cut or punched in part, the window is not brought up to date from there on"
 #define ZERO_LEAF \
@@ -400,10 +399,6 @@ struct window_known window_knowns[] = {
 	KNOWN("hugetlbfs", "show *", "BUS BUS", "0 0", WRITABLE_GROWS),
 	KNOWN("pools", "remap 0 4 2 stay", "ok", "EFAULT",
 	      "a range is all in one window, also when it shrinks"),
-	KNOWN("pool", "show 0 2", "f0|0 BUS", "f0 BUS", TAIL),
-	KNOWN("pumped", "show 0 2", "f0|0 BUS", "f0 BUS", TAIL),
-	KNOWN("pool", "show 0 3", "f0 f1|0 BUS", "f0 f1 BUS", TAIL),
-	KNOWN("pumped", "show 0 3", "f0 f1|0 BUS", "f0 f1 BUS", TAIL),
 	KNOWN("pools", "map 0 f 0 1 -", "ok", "EINVAL", "a window can be read when it is made"),
 	KNOWN("pools", "map 2 f 0 2 rw", "EACCES", "EROFS", READ_ONLY),
 	KNOWN("pools", "protect 0 2 rw", "EACCES", "EROFS", READ_ONLY),
@@ -422,8 +417,6 @@ struct window_known window_oracle_knowns[] = {
 	KNOWN("hugetlbfs", "truncate f 100b", "ok", "EINVAL", WHOLE_PAGES),
 	KNOWN("hugetlbfs", "remap 0 1m 2m stay", "ok", "EINVAL", GROWS_NOT),
 	KNOWN("hugetlbfs", "pin 1", "EFAULT", "ok", WRITABLE_GROWS),
-	KNOWN("pool", "show 0 2", "f0|0 BUS", "f0 BUS", TAIL),
-	KNOWN("pumped", "show 0 2", "f0|0 BUS", "f0 BUS", TAIL),
 	KNOWN("pools", "pin 0", "ok", "ENXIO", "a hole has no page: -PF_EHOLE"),
 	KNOWN("huge", "unmap 4096b *", "ok", "EINVAL", LESS_THAN_PAGE),
 	KNOWN("huge", "protect 4096b *", "ok", "EINVAL", LESS_THAN_PAGE),
