@@ -47,4 +47,8 @@ else
 	expect 0 cat "$p:/loaded"
 	same "$dir/out" "$dir/from"
 fi
+
+program windows
+"$dir/windows" "$p" >"$dir/out" || fail windows
+printf 'near 11, far -1\nnear 11, far 22\nnear 11, far -1\n' | diff - "$dir/out" || fail "windows: what is there"
 expect 0 fsck "$p"
