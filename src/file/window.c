@@ -147,18 +147,26 @@ int windows_sync(struct pf_pool *pool, struct rt_self *me)
 	struct layout *l = &pool->layout;
 	struct space *s = load_acquire(&l->space);
 	struct mm_need need;
-	bool give_up = false, any = false;
+	enum mm_lack lack = MM_LACK_TELL, next = MM_LACK_KEEP;
+	bool any = false;
 
 	for (unsigned tries = 0; s; tries++) {
-		int rc = mm_sync_stale(me, s, give_up, &need);
+		int rc = mm_sync_stale(me, s, lack, &need);
 
 		any |= rc != 0;
+		/* Pages that were shown until then may be what was missing: once more. */
+		if (lack == MM_LACK_KEEP) {
+			lack = MM_LACK_TELL;
+			next = MM_LACK_GIVE_UP;
+			continue;
+		}
 		if (!is_need(rc))
 			return any;
 		rc = provide(me, l, rc, &need);
 		if (rc == -PF_EAGAIN)
 			sched_yield();
-		give_up = tries == TRIES || (rc < 0 && rc != -PF_EAGAIN);
+		if (tries >= TRIES || (rc < 0 && rc != -PF_EAGAIN))
+			lack = next;
 	}
 	return 0;
 }

@@ -179,9 +179,17 @@ int mm_unmap(struct rt_self *me, struct space *space, uint64_t va, uint64_t end)
  * Other errors: -PF_EMAPCOUNT, -ENOMEM, -PF_EHOLDS, -PF_ERUNSPACE: from there on SIGBUS is raised. Takes the space's lock. */
 int mm_sync(struct rt_self *me, struct space *space, uint64_t va, uint64_t pages,
 	    struct mm_need *need);
-/* The same for what others marked as stale since. `give_up`: what is missing is not to be had: SIGBUS for holes and what is too small; what would be waited for stays as it is, and stale. 1: there
- * was something; 0: nothing. */
-int mm_sync_stale(struct rt_self *me, struct space *space, bool give_up, struct mm_need *need);
+/* What is to be done about pages that are missing. */
+enum mm_lack {
+	/* `need` says what: it is to be provided. */
+	MM_LACK_TELL,
+	/* SIGBUS for holes and what is too small, which stay stale, to be tried once more. */
+	MM_LACK_KEEP,
+	/* The same, until something changes there. */
+	MM_LACK_GIVE_UP
+};
+/* The same for what others marked as stale since. What would be waited for stays as it is, and stale, unless it is to be told. 1: there was something; 0: nothing. */
+int mm_sync_stale(struct rt_self *me, struct space *space, enum mm_lack lack, struct mm_need *need);
 
 /* A leaf that maps a page. */
 struct mm_mapping {

@@ -14,7 +14,8 @@ struct sync {
 	struct space *s;
 	struct vma *v;
 	struct mm_need *need;
-	bool give_up;
+	enum mm_lack lack;
+	bool lacks;       /* pages that it gave up */
 	uint64_t at, end; /* still to be looked at */
 	/* New pieces, which the host does not show yet, and what it still shows there. */
 	enum piece_kind kind;
@@ -265,8 +266,9 @@ static int step_on(struct sync *y)
 		end = MIN(end, p->at.end);
 	max = (end - y->at) / PAGE_BYTES;
 	kind = wanted(y, &max, &missing);
-	if (missing && !y->give_up)
+	if (missing && y->lack == MM_LACK_TELL)
 		return missing_pages(y);
+	y->lacks |= missing;
 	if (p && p->kind == kind) {
 		n = kind == PIECE_PAGES ? pages_alike(y, p, vma_index(y->v, y->at), max) : max;
 		y->at += n * PAGE_BYTES;
@@ -311,8 +313,10 @@ static int sync_range(struct sync *y)
 	y->from = y->to = y->at;
 	while (rc == 0 && y->at < y->end) {
 		rc = step_on(y);
-		if (rc == -PF_EGRANULE && y->give_up)
+		if (rc == -PF_EGRANULE && y->lack != MM_LACK_TELL) {
+			y->lacks = true;
 			rc = make(y, PIECE_BUS, y->v->file->granule / PAGE_BYTES);
+		}
 	}
 	last = flush(y);
 	if (last < 0 && (rc == 0 || is_need(rc)))
@@ -386,15 +390,17 @@ static int sync_vma(struct sync *y)
 	rc = stale_part(y->v, stale, y) ? sync_range(y) : 0;
 	if (is_need(rc)) {
 		vma_mark_stale(r, stale);
-		return y->give_up ? 1 : rc;
+		return y->lack == MM_LACK_TELL ? rc : 1;
 	}
+	if (y->lacks && y->lack == MM_LACK_KEEP)
+		vma_mark_stale(r, stale);
 	/* What could not be done is tried again with the next mail. */
 	if (evict && rc == 0)
 		atomic_fetch_or_explicit(&r->flags, MM_VMA_EVICTED, memory_order_release);
 	return 1;
 }
 
-int mm_sync_stale(struct rt_self *me, struct space *s, bool give_up, struct mm_need *need)
+int mm_sync_stale(struct rt_self *me, struct space *s, enum mm_lack lack, struct mm_need *need)
 {
 	bool any = false;
 	int rc = 0;
@@ -402,7 +408,7 @@ int mm_sync_stale(struct rt_self *me, struct space *s, bool give_up, struct mm_n
 	pthread_mutex_lock(&s->lock);
 	mm_find_lost(me);
 	for (struct vma *v = (struct vma *)s->vmas.first; rc >= 0 && v; v = vma_next(v)) {
-		struct sync y = {.me = me, .s = s, .v = v, .need = need, .give_up = give_up};
+		struct sync y = {.me = me, .s = s, .v = v, .need = need, .lack = lack};
 
 		rc = sync_vma(&y);
 		any |= rc > 0;
