@@ -19,6 +19,7 @@ struct state {
 	pf_file *file, *other;
 	pf_map *map;
 	pf_pin *pin;
+	void *window; /* of the file, 4 MiB */
 	int media_fd, runtime_fd;
 	char *bytes; /* 4 MiB */
 };
@@ -528,6 +529,82 @@ static long run_unpin(struct state *s)
 	return rc;
 }
 
+static long run_window(struct state *s)
+{
+	return pf_window_map(s->file, NULL, 4 * MIB, PF_MAP_READ | PF_MAP_WRITE, 0, &s->window);
+}
+
+static void undo_window(struct state *s)
+{
+	OK(pf_window_unmap(s->pool, s->window, 4 * MIB));
+}
+
+static void setup_window(struct state *s)
+{
+	open_a(s);
+	OK(run_window(s));
+}
+
+/* The space, and the empty file for SIGBUS, stay from a first window on. */
+static void setup_second_window(struct state *s)
+{
+	setup_window(s);
+	undo_window(s);
+}
+
+static void setup_sparse_window(struct state *s)
+{
+	setup_second_window(s);
+	OK(pf_close(s->file));
+	open_sparse(s);
+}
+
+static long run_window_read(struct state *s)
+{
+	return pf_window_map(s->file, NULL, 4 * MIB, PF_MAP_READ, 0, &s->window);
+}
+
+static long run_window_unmap(struct state *s)
+{
+	return pf_window_unmap(s->pool, s->window, 4 * MIB);
+}
+
+static void *inside(const struct state *s)
+{
+	return (char *)s->window + MIB;
+}
+
+static long run_window_unmap_part(struct state *s)
+{
+	return pf_window_unmap(s->pool, inside(s), MIB);
+}
+
+static long run_window_protect(struct state *s)
+{
+	return pf_window_protect(s->pool, inside(s), MIB, PF_MAP_READ);
+}
+
+static long run_window_move(struct state *s)
+{
+	return pf_window_remap(s->pool, inside(s), MIB, 2 * MIB, PF_REMAP_MAYMOVE, NULL,
+			       &s->window);
+}
+
+static long run_window_shrink(struct state *s)
+{
+	return pf_window_remap(s->pool, s->window, 4 * MIB, MIB, 0, NULL, &s->window);
+}
+
+static long run_window_pin(struct state *s)
+{
+	return pf_window_pin(s->pool, inside(s), MIB, PF_PIN_WRITE, &s->pin);
+}
+
+static long run_window_punch(struct state *s)
+{
+	return pf_punch(s->file, MIB, 2 * PF_PAGE_SIZE, PF_DETACH, 0);
+}
+
 static int one_holder(void *arg, const struct pf_holder *holder)
 {
 	(void)arg, (void)holder;
@@ -673,6 +750,16 @@ static const struct operation operations[] = {
 	{"pin holes", open_sparse, run_pin_holes, undo_pin, true},
 	{"unpin", setup_pin, run_unpin, NULL, false},
 	{"unpin what has left", setup_left, run_unpin, NULL, false},
+	{"window", setup_second_window, run_window, undo_window, false},
+	{"window on holes", setup_sparse_window, run_window, undo_window, true},
+	{"window on holes, to read", setup_sparse_window, run_window_read, undo_window, false},
+	{"unmap a window", setup_window, run_window_unmap, NULL, false},
+	{"unmap a part of a window", setup_window, run_window_unmap_part, NULL, false},
+	{"protect a part of a window", setup_window, run_window_protect, NULL, false},
+	{"move and grow a part of a window", setup_window, run_window_move, NULL, false},
+	{"shrink a window", setup_window, run_window_shrink, NULL, false},
+	{"pin by address", setup_window, run_window_pin, undo_pin, false},
+	{"punch under a window", setup_window, run_window_punch, NULL, true},
 	{"holders", setup_pin, run_holders, NULL, false},
 	{"orphans", setup_left, run_orphans, NULL, false},
 	{"info", NULL, run_info, NULL, false},
@@ -730,6 +817,21 @@ static void same(const struct operation *op, const struct pf_info *was, const st
 		was->processes);
 }
 
+static int one_window(void *arg, const struct pf_window *w)
+{
+	*(uint64_t *)arg += w->length;
+	return 0;
+}
+
+/* Bytes that the windows of this process have. */
+static uint64_t windows(struct state *s)
+{
+	uint64_t bytes = 0;
+
+	OK(pf_windows(s->pool, getpid(), one_window, &bytes));
+	return bytes;
+}
+
 /* A failure that the operation does not need to mention is none: it succeeded. */
 static void after_failure(const struct operation *op, struct state *s, const struct pf_info *was,
 			  unsigned fds, long rc)
@@ -749,6 +851,7 @@ static bool fail_at(const struct operation *op, long n, int error)
 {
 	struct pf_info was;
 	struct state s;
+	uint64_t shown;
 	unsigned fds;
 	bool failed;
 	long rc;
@@ -758,14 +861,17 @@ static bool fail_at(const struct operation *op, long n, int error)
 		op->setup(&s);
 	was = pool_info(s.pool);
 	fds = test_fds();
+	shown = windows(&s);
 	sys_fail_nth(n, error);
 	rc = op->run(&s);
 	failed = sys_calls() >= n;
 	sys_fail_nth(0, 0);
-	if (rc < 0)
+	if (rc < 0) {
 		after_failure(op, &s, &was, fds, rc);
-	else if (op->undo)
+		must_be(windows(&s), shown);
+	} else if (op->undo) {
 		op->undo(&s);
+	}
 	if (rc < 0 && !failed && op->run != run_try && op->run != run_wait)
 		test_fail(__FILE__, __LINE__, "%s fails by itself: %ld", op->name, rc);
 	pool_check(s.pool, op->name);
