@@ -125,6 +125,9 @@ extern "C" {
 	X(PF_EPTADDRESS, EOVERFLOW, "the page-table format cannot address this memory")                     \
 	X(PF_EPTCAN, EOPNOTSUPP, "the page-table format has no bit for this")                               \
 	X(PF_EPAGETABLE, EUCLEAN, "the page tables are damaged")                                            \
+	X(PF_EDEVICE, EPERM, "a device's size and its pages never change")                                  \
+	X(PF_ENOPIECE, ENOSPC,                                                                              \
+	  "the pool has no free memory of this size and alignment in one piece")                            \
 	X(PF_EREAP, EAGAIN, "internal: a dead process must be reaped first")                                \
 	X(PF_EAGAIN, EAGAIN, "internal: try again")
 
@@ -337,6 +340,16 @@ int pf_punch(pf_file *file, uint64_t offset, uint64_t length, enum pf_policy pol
  * Blocks as pf_write(). */
 int pf_allocate(pf_file *file, uint64_t offset, uint64_t length, unsigned flags);
 
+/* Makes a device at `path`: a file that is one piece of memory of `size` bytes at a multiple of `align` (4 KiB, 2 MiB or 1 GiB)
+ * of the pool's bytes, all of it there, and zeros. Its size, and which pages it has, never change, and they never move:
+ * what would is refused with -PF_EDEVICE (pf_truncate() to another size, pf_punch(), pf_allocate() and writing past its
+ * end, PF_O_TRUNC). Windows on it are made at multiples of `align` only, with leaves as large as that. All else is as with
+ * any file, also its removal. The name is there when the device is whole.
+ * Errors: -PF_ERANGE (another alignment, one below the granule of the pool's device, or a size that is 0 or no multiple of
+ * it), -PF_ENOPIECE, -PF_ENOMETA, those of pf_open() with PF_O_TMPFILE and of pf_link_file().
+ * Blocks to zero its pages, and while it moves idle pages of other files out of the way. */
+int pf_device_make(pf_pool *pool, const char *path, uint64_t size, uint64_t align, mode_t mode);
+
 /* ---- attributes ----------------------------------------------------------------------------- */
 
 #define PF_FLAG_IMMUTABLE \
@@ -351,7 +364,8 @@ struct pf_stat {
 	uint64_t atime_ns, mtime_ns, ctime_ns, btime_ns; /* since 1970 */
 	uint32_t mode; /* type and permissions, as in stat(2): S_IFREG, S_IFDIR, S_IFLNK */
 	uint32_t uid, gid, nlink;
-	uint32_t flags; /* PF_FLAG_... */
+	uint32_t flags;  /* PF_FLAG_... */
+	uint64_t device; /* bytes: the alignment of a device (pf_device_make()); 0: it is none */
 };
 /* All attributes of an open file (also one opened with PF_O_PATH), as they were at one moment. No lock. */
 int pf_stat(pf_file *file, struct pf_stat *stat);
@@ -530,7 +544,8 @@ int pf_unmap(pf_map *map);
  * such a process has, its windows keep the old pages, which belong to no file any more.
  *
  * Addresses, lengths and offsets are multiples of the pool's granule (4096 bytes, or what the device's pages have: pf_info()); lengths are rounded up.
- * Errors of all functions on ranges: -PF_EALIGN (an address or offset is no such multiple). */
+ * Those of windows on a device (pf_device_make()) are multiples of its alignment, lengths too, and such a window is cut nowhere else.
+ * Errors of all functions on ranges: -PF_EALIGN (an address, offset or length is no such multiple). */
 #define PF_MAP_EXEC 0x4u /* with READ: may be executed, if the host allows that of this memory */
 #define PF_MAP_FIXED \
 	0x8u /* at `address` exactly, replacing whatever this process has mapped there */

@@ -258,7 +258,7 @@ A backslash quotes the character behind it. A path in which each \\fB*\\fP, \\fB
 .IP \\(bu 2
 A pattern that matches nothing is an error, and nothing is done; except for \\fBrm \\-f\\fP, and for \\fBtouch\\fP, which makes a file of that name.
 .IP \\(bu 2
-What is made is no pattern: the last operand of \\fBcp\\fP, \\fBmv\\fP and \\fBln\\fP, and those of \\fBmkdir\\fP.
+What is made is no pattern: the last operand of \\fBcp\\fP, \\fBmv\\fP and \\fBln\\fP, and those of \\fBmkdir\\fP and \\fBmkdev\\fP.
 .IP \\(bu 2
 \\fBattr\\fP, \\fBtruncate\\fP, \\fBpunch\\fP and \\fBhold\\fP take one file, and refuse a pattern that matches several.
 .SH COMMANDS

@@ -72,6 +72,11 @@ field_is "j['files'][0]['allocated']" $((4 << 20))
 example truncate
 expect 0 ls --json "$p:/log"
 field_is "j['files'][0]['size']" $((64 << 20))
+example mkdev
+expect 0 stat "$p:/ring"
+says '^device  *aligned to 2.0 MiB$'
+example compact
+says '^moved .*; free in whole pieces of 2 MiB: '
 example hold
 says '^held$'
 says ' longterm .* model.bin$'

@@ -21,8 +21,9 @@ expect 0 cp "$dir/file" "$p:/"
 expect 0 ln -s file "$p:/link"
 expect 0 attr set "$p:/file" user.version 17
 kept info 0 info "$p"
+expect 0 mkdev "$p:/device" 8K 4K
 kept ls 0 ls "$p"
-kept stat 0 stat "$p:/file" "$p:/link"
+kept stat 0 stat "$p:/file" "$p:/link" "$p:/device"
 kept attr-list 0 attr list "$p:/file"
 kept attr-get 0 attr get "$p:/file" user.version
 field_is "j['name'], j['value']" "('user.version', '17')"
@@ -51,6 +52,8 @@ kept maps 0 maps "$p" $holder
 field_is "j['pid'], [(w['length'], w['rights'], w['path'], w['offset'], w['resident']) for w in j['windows']]" "($holder, [(8192, 'r--', 'file', 0, 8192)])"
 kill -TERM $holder
 ends $holder 0
+kept compact 0 compact "$p"
+field_is "j['whole_after'] >= j['whole_before']" True
 kept recover 0 recover "$p"
 kept fsck 1 fsck "$dir/file"
 field_is "j['clean']" False

@@ -8,7 +8,7 @@ p=$dir/p
 expect 0 --help
 says 'Example:'
 commands=$(sed -n 's/^  \([a-z][a-z]*\)  *[a-z].*/\1/p' "$dir/out" | grep -v pinfold)
-[ "$(echo "$commands" | wc -l)" -ge 25 ] || fail "commands: $commands"
+[ "$(echo "$commands" | wc -l)" -ge 27 ] || fail "commands: $commands"
 for command in $commands; do
 	expect 0 "$command" --help
 	says "^usage: pinfold $command"

@@ -43,7 +43,7 @@ struct command {
 extern const struct command cmd_mkfs, cmd_info, cmd_ls, cmd_stat, cmd_cp, cmd_cat, cmd_mv, cmd_ln,
 	cmd_readlink, cmd_rm, cmd_mkdir, cmd_rmdir, cmd_chmod, cmd_chown, cmd_touch, cmd_attr,
 	cmd_truncate, cmd_punch, cmd_hold, cmd_who, cmd_maps, cmd_evict, cmd_watch, cmd_reap,
-	cmd_fsck, cmd_recover, cmd_bench, cmd_mount;
+	cmd_fsck, cmd_recover, cmd_bench, cmd_mount, cmd_mkdev, cmd_compact;
 
 /* Of the command that runs; NULL before there is one. */
 const char *command_name(void);

@@ -332,13 +332,57 @@ static int set_attributes(const struct options *o, pf_file *file, const struct p
 	return EXIT_FINE;
 }
 
+/* As onto a device of the host: the bytes go over those that are there, and what the copy does not reach stays. */
+static int into_device(struct stream *from, const struct place *to)
+{
+	struct stream stream = {.place = to, .fd = -1};
+	char *buffer = malloc(CHUNK);
+	int rc = buffer ? pf_open(to->pool, to->path, PF_O_RDWR, 0, &stream.file) : -ENOMEM;
+	ssize_t n = 0;
+
+	if (rc < 0) {
+		free(buffer);
+		return buffer ? complain_pf(to->path) : complain("no memory");
+	}
+	rc = EXIT_FINE;
+	for (uint64_t at = 0; rc == EXIT_FINE; at += (uint64_t)n) {
+		n = stream_read(from, buffer, CHUNK, at);
+		if (n <= 0)
+			break;
+		if (pf_write(stream.file, buffer, (size_t)n, at) < 0)
+			rc = complain_pf(to->path);
+	}
+	if (n < 0)
+		rc = complain_at(from->place, (int)n);
+	free(buffer);
+	pf_close(stream.file);
+	return rc;
+}
+
+/* It is a device, and there is room for the copy, or its size is not known: *rc 0; or it is complained of. */
+static bool is_device(const struct place *to, const struct stat *st, int *rc)
+{
+	struct pf_stat s;
+
+	*rc = EXIT_FINE;
+	if (pf_stat_path(to->pool, to->path, 0, &s) < 0 || !s.device)
+		return false;
+	if (S_ISREG(st->st_mode) && (uint64_t)st->st_size > s.size)
+		*rc = complain("%s is a device of %lu bytes, and does not grow", to->path,
+			       (unsigned long)s.size);
+	return true;
+}
+
 static int into_pool(const struct options *o, struct stream *from, const struct stat *st,
 		     const struct place *to, const struct stat *replaced)
 {
 	struct stream stream = {.place = to, .fd = -1};
-	char *directory = parent_path(to->path);
+	char *directory;
 	int rc;
 
+	if (replaced && is_device(to, st, &rc))
+		return rc == EXIT_FINE ? into_device(from, to) : rc;
+	directory = parent_path(to->path);
 	if (!directory)
 		return complain("no memory");
 	rc = pf_open(to->pool, directory, PF_O_RDWR | PF_O_TMPFILE,

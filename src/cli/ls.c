@@ -26,6 +26,8 @@ json_t *entry_json(const char *name, const struct pf_stat *s, const char *target
 			 (int)s->gid, "nlink", (int)s->nlink);
 	if (target)
 		json_object_set_new(json, "target", json_text(target));
+	if (s->device)
+		json_object_set_new(json, "device", json_integer((json_int_t)s->device));
 	return json;
 }
 
@@ -313,6 +315,8 @@ static void print_stat(const char *path, const struct pf_stat *s, const char *ta
 	       (unsigned long)s->inode, (unsigned long)s->generation, s->nlink,
 	       s->nlink == 1 ? "" : "s");
 	printf("size         %lu, %s in memory\n", (unsigned long)s->size, human(s->allocated));
+	if (s->device)
+		printf("device       aligned to %s\n", human(s->device));
 	printf("mode         %04o, %s\n", s->mode & 07777, mode_letters(s->mode));
 	printf("owner        %u %s, group %u %s\n", s->uid, owner(s->uid), s->gid, group(s->gid));
 	printf("flags        %s\n", flag_names(s->flags));

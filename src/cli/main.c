@@ -129,10 +129,11 @@ static bool set_date(struct options *o, const char *text)
 /* ---- tables ---------------------------------------------------------------------------------------- */
 
 static const struct command *const commands[] = {
-	&cmd_mkfs,  &cmd_info,  &cmd_ls,       &cmd_stat,  &cmd_cp,       &cmd_cat,   &cmd_mv,
-	&cmd_ln,    &cmd_rm,    &cmd_mkdir,    &cmd_rmdir, &cmd_readlink, &cmd_chmod, &cmd_chown,
-	&cmd_touch, &cmd_attr,  &cmd_truncate, &cmd_punch, &cmd_hold,     &cmd_who,   &cmd_maps,
-	&cmd_evict, &cmd_watch, &cmd_reap,     &cmd_fsck,  &cmd_recover,  &cmd_mount, &cmd_bench,
+	&cmd_mkfs,  &cmd_info,    &cmd_ls,    &cmd_stat,  &cmd_cp,       &cmd_cat,
+	&cmd_mv,    &cmd_ln,      &cmd_rm,    &cmd_mkdir, &cmd_rmdir,    &cmd_readlink,
+	&cmd_chmod, &cmd_chown,   &cmd_touch, &cmd_attr,  &cmd_truncate, &cmd_punch,
+	&cmd_hold,  &cmd_who,     &cmd_maps,  &cmd_evict, &cmd_watch,    &cmd_reap,
+	&cmd_fsck,  &cmd_recover, &cmd_mount, &cmd_bench, &cmd_mkdev,    &cmd_compact,
 };
 
 /* A key is the option's name, or "COMMAND.NAME" where it means something else. */
@@ -298,10 +299,10 @@ static void choose_all(struct choice *c)
 	}
 }
 
-/* mkdir makes what it names; what others make is one operand among several. */
+/* mkdir and mkdev make what they name; what others make is one operand among several. */
 static bool takes_patterns(void)
 {
-	return strstr(current->help, ":/path") && current != &cmd_mkdir;
+	return strstr(current->help, ":/path") && current != &cmd_mkdir && current != &cmd_mkdev;
 }
 
 static int command_help(const struct choice *c)

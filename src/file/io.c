@@ -238,6 +238,14 @@ static int move_first(struct rt_self *me, struct layout *l, uint32_t ino, uint64
 	return layout_move(me, l, ino);
 }
 
+/* A device does not grow. */
+static int check_end(uint32_t ino, const struct inode_attr *attr, uint64_t end)
+{
+	return inode_device_align(attr->flags) && end > attr->size
+		       ? err(PF_EDEVICE, "inode %u has %lu bytes", ino, (unsigned long)attr->size)
+		       : 0;
+}
+
 /* Inode lock. Returns bytes written, or an error if none were. */
 static ssize_t write_locked(struct rt_self *me, struct layout *l, uint32_t ino, struct source *s,
 			    bool append)
@@ -255,9 +263,11 @@ static ssize_t write_locked(struct rt_self *me, struct layout *l, uint32_t ino, 
 	if (rc == 0 &&
 	    (attr.flags & INODE_IMMUTABLE || (attr.flags & INODE_APPEND && s->offset != attr.size)))
 		rc = err(PF_EPERM, "inode %u is immutable or append-only", ino);
+	end = s->offset + s->length;
+	if (rc == 0)
+		rc = check_end(ino, &attr, end);
 	if (rc < 0)
 		return rc;
-	end = s->offset + s->length;
 	/* From the old end on, if the write is past it: what lies between is made zeros. */
 	if (dax_range_locked(me, &l->fs, ino, MIN(s->offset, attr.size) / PAGE_BYTES,
 			     (end - 1) / PAGE_BYTES))
@@ -486,6 +496,8 @@ static int allocate_locked(struct rt_self *me, pf_file *file, uint64_t offset, u
 
 	if (rc == 0 && attr.flags & (INODE_IMMUTABLE | INODE_APPEND))
 		rc = err(PF_EPERM, "inode %u is immutable or append-only", ino);
+	if (rc == 0)
+		rc = check_end(ino, &attr, to);
 	if (rc == 0 &&
 	    dax_range_locked(me, &l->fs, ino, MIN(first, attr.size / PAGE_BYTES), end - 1))
 		rc = -PF_EAGAIN;

@@ -27,6 +27,7 @@ static void fill_stat(struct layout *l, uint32_t ino, const struct inode_attr *a
 		.nlink = attr->nlink,
 		.flags = (attr->flags & INODE_IMMUTABLE ? PF_FLAG_IMMUTABLE : 0) |
 			 (attr->flags & INODE_APPEND ? PF_FLAG_APPEND : 0),
+		.device = inode_device_align(attr->flags),
 	};
 }
 

@@ -204,7 +204,7 @@ static int take_file(struct rt_self *me, struct space *s, const struct pf_file *
 	}
 	f->ino = file->ino;
 	f->igen = file->igen;
-	f->granule = s->granule;
+	f->granule = MAX(s->granule, fs_device(s->fs, file->ino));
 	handle_publish(&file->pool->layout, f->handle, f->ino, f->igen);
 	mm_file_add(s, f);
 	*out = f;
@@ -250,6 +250,18 @@ static int check_range(const struct pf_pool *pool, uint64_t address, uint64_t le
 	return 0;
 }
 
+/* A device is shown whole pieces of its alignment at a time. */
+static int check_device(const pf_file *file, uint64_t address, uint64_t length, uint64_t offset)
+{
+	uint64_t align = fs_device(&file->pool->layout.fs, file->ino);
+
+	return align && (address | length | offset) % align
+		       ? err(PF_EALIGN, "%lu bytes at %lu of a device, at %#lx: multiples of %lu",
+			     (unsigned long)length, (unsigned long)offset, (unsigned long)address,
+			     (unsigned long)align)
+		       : 0;
+}
+
 static int check_map(const pf_file *file, uint64_t address, uint64_t length, unsigned flags,
 		     uint64_t offset)
 {
@@ -272,7 +284,9 @@ static int check_map(const pf_file *file, uint64_t address, uint64_t length, uns
 	if (length > max || offset > max - align_up(length, granule))
 		return err(PF_ERANGE, "%lu bytes at %lu", (unsigned long)length,
 			   (unsigned long)offset);
-	return space_check_orphans(file->pool);
+	rc = check_device(file, flags & PF_MAP_FIXED ? address : 0, align_up(length, granule),
+			  offset);
+	return rc < 0 ? rc : space_check_orphans(file->pool);
 }
 
 /* The file is kept, and has pages where the window can be written. */

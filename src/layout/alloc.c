@@ -109,8 +109,8 @@ static void touch(struct pages *p, uint64_t pfn)
 		dev_touch(page_address(p, pfn), BLOCK_BYTES);
 }
 
-static void initialise(struct layout *l, const struct layout_fill *fill, uint64_t pfn,
-		       uint64_t index, uint64_t pages, unsigned order)
+void inner_initialise(struct layout *l, const struct layout_fill *fill, uint64_t pfn,
+		      uint64_t index, uint64_t pages, unsigned order)
 {
 	void *to = page_address(&l->pages, pfn);
 
@@ -146,7 +146,7 @@ static int64_t allocate_folio(struct rt_self *me, struct layout *l, uint32_t ino
 	}
 	if (pfn < 0)
 		return pfn;
-	initialise(l, fill, (uint64_t)pfn, index, MIN(n, 1ull << order), order);
+	inner_initialise(l, fill, (uint64_t)pfn, index, MIN(n, 1ull << order), order);
 	journal_begin(&tx, me);
 	rc = fs_entry_add(&l->fs, &tx, ino, index, order,
 			  fill && fill->unwritten ? ENTRY_UNWRITTEN : ENTRY_LEAF, (uint64_t)pfn);
@@ -223,7 +223,7 @@ static uint64_t write_entry(struct rt_self *me, struct layout *l, uint32_t ino, 
 			pages++;
 	}
 	count = MIN(first + pages, MAX(known, end)) - first;
-	initialise(l, fill, pfn, first, count, pages == BLOCK_PAGES ? BLOCK_ORDER : 0);
+	inner_initialise(l, fill, pfn, first, count, pages == BLOCK_PAGES ? BLOCK_ORDER : 0);
 	journal_begin(&tx, me);
 	fs_entry_written(&l->fs, &tx, ino, index, pages);
 	journal_commit(&l->fs.journal, &tx);
@@ -292,7 +292,7 @@ int layout_move(struct rt_self *me, struct layout *l, uint32_t ino)
 {
 	int rc = 0, looks = 0;
 
-	if (!fs_is_inline(&l->fs, ino) ||
+	if (!fs_is_inline(&l->fs, ino) || fs_device(&l->fs, ino) ||
 	    fs_next_entry(&l->fs, ino, INLINE_ENTRIES, FILE_PAGES_MAX) < FILE_PAGES_MAX ||
 	    dax_lock_range(me, &l->fs, ino, 0, INLINE_ENTRIES - 1) < 0)
 		return 0;

@@ -18,6 +18,9 @@ bool inner_held(struct layout *l, uint32_t ino, uint64_t first, uint64_t last);
 int inner_finish_move(struct rt_self *me, struct layout *l, uint32_t ino);
 /* The lock of a named file, if nobody has it and nothing of it is left to be finished; -PF_EAGAIN. Never waits, settles nothing: may be called with the lock of another inode. */
 int inner_trylock_idle(struct rt_self *me, struct layout *l, uint32_t ino);
+/* The bytes of `pages` pages at pfn, which are to be at `index`: as `fill` says, or zeros. */
+void inner_initialise(struct layout *l, const struct layout_fill *fill, uint64_t pfn,
+		      uint64_t index, uint64_t pages, unsigned order);
 /* A folio that was taken for a file and never became part of it. Clears the page record. Inode lock. */
 void inner_give_back(struct rt_self *me, struct layout *l, uint64_t pfn);
 /* The end of what inner_break() began. */

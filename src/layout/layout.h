@@ -63,6 +63,10 @@ void layout_written(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t
  * nothing otherwise, also without space. Inode lock; errors of locks. */
 int layout_move(struct rt_self *me, struct layout *l, uint32_t ino);
 
+/* A file that has no pages becomes a device of `size` bytes, a multiple of `align`: fs_device(). Inode lock. On failure it has none again. -PF_ENOPIECE, -PF_ENOMETA, errors of locks. */
+int layout_device(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t size,
+		  uint64_t align);
+
 /* ---- compaction ----------------------------------------------------------------------------------- */
 
 /* Moves folios that nobody holds, other than those of devices, until `blocks` more blocks are wholly free, as far as that goes; *budget: pages that it may move, and then how many are left of them. `own`: a file whose

@@ -377,6 +377,8 @@ static int set_size(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t
 	int rc = attr_to_cut(l, ino, &attr);
 	uint64_t was;
 
+	if (rc == 0 && inode_device_align(attr.flags) && size != attr.size)
+		rc = err(PF_EDEVICE, "inode %u", ino);
 	if (rc < 0)
 		return rc;
 	was = attr.size;
@@ -416,6 +418,8 @@ static int punch(struct rt_self *me, struct layout *l, uint32_t ino, uint64_t fr
 	struct inode_attr attr;
 	int rc = attr_to_cut(l, ino, &attr);
 
+	if (rc == 0 && inode_device_align(attr.flags))
+		rc = err(PF_EDEVICE, "inode %u", ino);
 	if (rc < 0)
 		return rc;
 	attr.flags |= INODE_PUNCHING;

@@ -67,6 +67,8 @@ void vma_mark_stale(struct rt_vma *record, uint64_t stale);
 /* A user less. */
 void file_put(struct space *s, struct vma_file *file);
 
+/* It may be cut at va, if va is inside: -PF_EALIGN where its file has larger pieces. */
+int vma_check_cut(const struct vma *v, uint64_t va);
 /* It is not any more; `heir` has taken over what it showed, and gets what was told of it. */
 void vma_remove_to(struct rt_self *me, struct space *s, struct vma *v, struct vma *heir);
 

@@ -10,8 +10,10 @@
 static int carve_at(struct rt_self *me, struct space *s, uint64_t va)
 {
 	struct vma *v = vma_find(s, va), *behind;
-	int rc = piece_cut(me, s, va);
+	int rc = vma_check_cut(v, va);
 
+	if (rc == 0)
+		rc = piece_cut(me, s, va);
 	if (rc < 0 || !v || v->at.start >= va)
 		return rc;
 	behind = vma_new(me, &rc);

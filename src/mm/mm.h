@@ -154,9 +154,9 @@ struct mm_place {
 	bool fixed, replace;   /* as host_ops.reserve() */
 	bool may_write;
 };
-/* A window that shows nothing yet: mm_sync() is next. Errors: -PF_EMAPPED, -PF_EMAPCOUNT, -ENOMEM, -PF_ERUNSPACE, -PF_EHOLDS; nothing has changed. */
+/* A window that shows nothing yet: mm_sync() is next. Errors: -PF_EALIGN (of what it replaces), -PF_EMAPPED, -PF_EMAPCOUNT, -ENOMEM, -PF_ERUNSPACE, -PF_EHOLDS; nothing has changed. */
 int mm_map(struct rt_self *me, struct space *space, const struct mm_place *place, uint64_t *va);
-/* What may be done in [va, end) becomes `flags`. -ENOMEM (a part is in no window), -PF_EREADONLY, -PF_EMAPCOUNT, -PF_ERUNSPACE; -PF_EHOLE: `need` is to be filled first. What comes before that has
+/* What may be done in [va, end) becomes `flags`. -ENOMEM (a part is in no window), -PF_EREADONLY, -PF_EALIGN, -PF_EMAPCOUNT, -PF_ERUNSPACE; -PF_EHOLE: `need` is to be filled first. What comes before that has
  * changed. */
 int mm_protect(struct rt_self *me, struct space *space, uint64_t va, uint64_t end, unsigned flags,
 	       struct mm_need *need);
@@ -168,11 +168,11 @@ struct mm_remap {
 	uint64_t to;                          /* if fixed */
 	bool may_move, fixed;
 };
-/* The range, which is in one window, gets another length, or other addresses: *va. All or nothing, but for what was at a fixed address. -EFAULT, -ENOMEM, -PF_ERANGE, -PF_EMAPCOUNT, -PF_ERUNSPACE,
+/* The range, which is in one window, gets another length, or other addresses: *va. All or nothing, but for what was at a fixed address. -EFAULT, -ENOMEM, -PF_ERANGE, -PF_EALIGN, -PF_EMAPCOUNT, -PF_ERUNSPACE,
  * -PF_EHOLDS; needs as mm_sync(). */
 int mm_remap(struct rt_self *me, struct space *space, const struct mm_remap *r,
 	     struct mm_need *need, uint64_t *va);
-/* Ends what windows there are in [va, end). -ENOMEM, -PF_ERUNSPACE, -PF_EMAPCOUNT, -PF_EHOLDS: what comes before has ended. */
+/* Ends what windows there are in [va, end). -PF_EALIGN, -ENOMEM, -PF_ERUNSPACE, -PF_EMAPCOUNT, -PF_EHOLDS: what comes before has ended. */
 int mm_unmap(struct rt_self *me, struct space *space, uint64_t va, uint64_t end);
 
 /* Makes the windows of [va, va + pages * 4096) what their files are. 0: they are. -PF_EHOLE, -PF_EAGAIN, -PF_EGRANULE: `need` is missing, and what comes before it is done.

@@ -12,7 +12,9 @@ static int part_at(struct rt_self *me, struct space *s, uint64_t va)
 
 	if (!v || v->at.start >= va)
 		return 0;
-	rc = leaf_cut(s, va);
+	rc = vma_check_cut(v, va);
+	if (rc == 0)
+		rc = leaf_cut(s, va);
 	if (rc < 0)
 		return rc;
 	behind = vma_new(me, &rc);

@@ -217,6 +217,10 @@ static int check(const struct remap *m)
 	if (!v || v->at.start > m->r->address || v->at.end < end)
 		return err(EFAULT, "%#lx to %#lx is not in one window",
 			   (unsigned long)m->r->address, (unsigned long)end);
+	if ((m->r->address | m->r->length | m->r->new_length | (m->r->fixed ? m->r->to : 0)) %
+	    v->file->granule)
+		return err(PF_EALIGN, "a window that is cut at multiples of %lu only",
+			   (unsigned long)v->file->granule);
 	index = vma_index(v, m->r->address);
 	if (m->r->new_length / PAGE_BYTES > FILE_PAGES_MAX - index)
 		return err(PF_ERANGE, "%lu bytes from page %lu on", (unsigned long)m->r->new_length,

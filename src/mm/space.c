@@ -80,6 +80,15 @@ static bool gone(void *arg)
 	return rt_walkers_gone(s->rt, &s->walkers);
 }
 
+/* All folios of a larger leaf are those of a device, which is one piece at a multiple of its alignment. */
+static bool is_device_at(const struct space *s, uint64_t head, unsigned order)
+{
+	const struct page *page = page_at(s->pages, head);
+
+	return s->fs && fs_device(s->fs, load_relaxed(&page->ino)) >= PAGE_BYTES << order &&
+	       !(load_relaxed(&page->index) & ((1ull << order) - 1));
+}
+
 static bool fits(void *arg, uint64_t pfn, unsigned level)
 {
 	const struct space *s = arg;
@@ -88,8 +97,10 @@ static bool fits(void *arg, uint64_t pfn, unsigned level)
 
 	if (pfn >= space_zero(s->pages))
 		return pfn + (1ull << order) <= space_zero(s->pages) + BLOCK_PAGES;
-	return page_in_zone(s->pages, pfn) && page_head(s->pages, pfn, order, &head, &word) &&
-	       pfn + (1ull << order) <= head + (1ull << word_order(word));
+	if (!page_in_zone(s->pages, pfn) || !page_head(s->pages, pfn, order, &head, &word))
+		return false;
+	return pfn + (1ull << order) <= head + (1ull << word_order(word)) ||
+	       (order > BLOCK_ORDER && head == pfn && is_device_at(s, head, order));
 }
 
 static const struct pt_memory arena = {.alloc = table_alloc,

@@ -132,6 +132,14 @@ void vma_inherit(struct vma *v, const struct vma *from)
 	atomic_fetch_or_explicit(&v->record->flags, eviction(from), memory_order_relaxed);
 }
 
+int vma_check_cut(const struct vma *v, uint64_t va)
+{
+	return v && v->at.start < va && va % v->file->granule
+		       ? err(PF_EALIGN, "a window is cut at %#lx, not at a multiple of %lu",
+			     (unsigned long)va, (unsigned long)v->file->granule)
+		       : 0;
+}
+
 void vma_split(struct space *s, struct vma *v, uint64_t va, struct vma *behind)
 {
 	uint64_t stale;

@@ -181,6 +181,8 @@ unsigned page_sparse(struct pages *p, _Atomic uint64_t *cursor, struct page_spar
 uint64_t page_whole_blocks(const struct pages *p);
 /* The first pfn of `n` free whole blocks in a row, or of the longest such run, and how many blocks it has: a goal. 0: no whole block is free. */
 uint64_t page_find_run(struct pages *p, uint64_t n, uint64_t *length);
+/* The first pfn of n free pages in a row at a multiple of `align`, either both less than a block or `align` 1 or whole blocks: a goal, without the lock. 0: there are none. */
+uint64_t page_find_piece(struct pages *p, uint64_t n, uint64_t align);
 /* Without the lock: the page begins a block that is wholly free. */
 static inline bool page_whole_block(const struct pages *p, uint64_t pfn)
 {

@@ -46,7 +46,7 @@ struct pt_memory {
 	int (*note)(void *arg);
 	/* All that were remembered have left since, or are dead. */
 	bool (*gone)(void *arg);
-	/* The pages of a leaf at `level` > 0 that begins with pfn are all in one folio. NULL: yes. */
+	/* The pages of a leaf at `level` > 0 that begins with pfn are all in one folio, or in a row of them that is one device. NULL: yes. */
 	bool (*fits)(void *arg, uint64_t pfn, unsigned level);
 };
 
