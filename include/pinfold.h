@@ -189,8 +189,9 @@ int pf_mkfs_memfd(const struct pf_mkfs_options *options, int *media_fd, int *run
 #define PF_POOL_FORCE     0x4u /* open although it seems to be in use elsewhere ('recover --force') */
 
 /* Opens (attaches to) a pool. The first process that does recovers it, checks its metadata and rebuilds its free space.
- * `flags`: a sum of PF_POOL_..., or 0. Unless PF_POOL_RDONLY or PF_POOL_NO_THREAD a thread is started that gives back
- * what killed processes held. A process may open a pool several times: each counts as a process.
+ * `flags`: a sum of PF_POOL_..., or 0. Unless PF_POOL_NO_THREAD a thread is started that gives back what killed processes
+ * held and keeps windows up to date; with PF_POOL_RDONLY for the latter alone, at the first window. A process may open a
+ * pool several times: each counts as a process.
  * Errors: -PF_ENOTPOOL, -PF_EVERSION (another media format), -PF_ECORRUPT (pf_message() says where), -PF_ESHORT,
  * -PF_ENODEV, -PF_ECACHED, -PF_EINUSE, -PF_EMACHINE and -PF_ECOPY (in use elsewhere: docs/recovery.md), -PF_EBUILDING
  * (another process has been opening it for 5 s), -PF_ERUNDIR, -PF_ERUNSPACE, -PF_ERUNCORRUPT, -PF_ETOOMANY (2,048

@@ -281,7 +281,8 @@ static int open_device(struct dev *dev, int runtime_fd, unsigned flags, pf_pool 
 	}
 	/* Only a help: without memory for it, pages are touched one by one. */
 	pool->layout.pages.touched = sys_calloc(div_up(pool->layout.pages.blocks, 64), 8);
-	if (!(flags & PF_POOL_NO_THREAD) && !pool->readonly)
+	pool->no_service = flags & PF_POOL_NO_THREAD;
+	if (!pool->no_service && !pool->readonly)
 		service_start(pool);
 	*out = pool;
 	return 0;

@@ -24,6 +24,7 @@ struct pf_pool {
 	gid_t *groups;
 	pthread_t service;
 	bool has_service;
+	bool no_service;          /* it was opened with PF_POOL_NO_THREAD */
 	_Atomic uint32_t stop;    /* the service's futex */
 	_Atomic uint32_t in_reap; /* one thread of this process at a time settles its dead rows */
 };

@@ -43,9 +43,9 @@ static void *serve(void *arg)
 		me = pool_self(pool);
 		if (me)
 			service_look(pool, me);
-		if (me && our_turn(pool->layout.rt))
+		if (me && !pool->readonly && our_turn(pool->layout.rt))
 			reap_pass(pool, me, NULL);
-		else if (me)
+		else if (me && !pool->readonly)
 			reap_threads(pool, me);
 		if (!load_acquire(&pool->stop))
 			futex_wait(mail, seen, PERIOD_MS);

@@ -3,6 +3,7 @@
  * range that somebody empties is waited for. docs/windows.md.
  */
 #include "file/window.h"
+#include "file/service.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -32,6 +33,9 @@ static int make_space(struct pf_pool *pool, struct rt_self *me, struct space **o
 	}
 	mm_begin(*out, &l->fs, &host);
 	store_release(&l->space, *out);
+	/* Who only reads has nothing else to be told. */
+	if (pool->readonly && !pool->no_service)
+		service_start(pool);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "test.h"
 #include "window.h"
 
@@ -16,6 +17,7 @@
 #define MAX_SAID   20u
 #define OTHER      "b: "
 #define END        "!" /* of a script */
+#define LATE_NS    5000000000ull
 #define NO_SUCH    "?" /* the answer when it has no such thing */
 
 static const struct window_fs *const all[] = {&window_tmpfs, &window_memfd,  &window_hugetlb,
@@ -146,6 +148,14 @@ static bool one_step(const struct window_row *row, char *step)
 		return true;
 	if (known(row, step, expected, got))
 		return false;
+	/* On a machine with much else to do another process may take longer than it is waited for. */
+	if (other && !is_host() && !strncmp(step + strlen(OTHER), "show", 4)) {
+		for (uint64_t end = clock_mono() + LATE_NS;
+		     clock_mono() < end && strcmp(got, expected);)
+			got = ask(other, step + strlen(OTHER));
+		if (!strcmp(got, expected))
+			return true;
+	}
 	if (run.differences++ < MAX_SAID)
 		printf("%s: %s\n  %s\n    must give: %s\n    %s: %s\n", row->name, row->script,
 		       step, expected, run.fs->name, got);
