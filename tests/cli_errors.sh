@@ -110,7 +110,7 @@ table()
 2 | truncate p:/docs/file 1Q | '1Q' is not a size
 1 | mv p:/docs p:/docs/x | cannot move '/docs' into itself
 # holding, asking for
-2 | hold p:/docs/file | one of --map, --pin and --longterm says how to hold
+2 | hold p:/docs/file | one of --map, --window, --pin and --longterm says how to hold
 2 | hold p:/docs/file --map --for ever | 'ever' is not a value for --for
 1 | hold p:/docs/file --map --offset 1M | 0 bytes at 1048576 of a file of 5: the range is empty
 2 | evict p | either --pid says whose holds, or --all; 'pinfold who p' shows them

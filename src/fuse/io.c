@@ -74,10 +74,10 @@ static bool read_pinned(fuse_req_t req, pf_file *file, size_t size, uint64_t off
 		size = (size_t)(stat.size - offset);
 	if (pf_pin_file(file, offset, size, 0, &pin) < 0)
 		return false;
+	/* For the time of access, as a pin is no read; before the answer, after which the file may be closed. */
+	pf_read(file, &byte, 1, offset);
 	done = answer_pinned(req, pin);
 	pf_unpin(pin);
-	if (done)
-		pf_read(file, &byte, 1, offset); /* for the time of access: a pin is no read */
 	return done;
 }
 
