@@ -139,7 +139,7 @@ int main(void)
 	pf_file *f;
 	pid_t child;
 
-	path = pool_make("race", 8);
+	path = pool_make("race", 64);
 	u.pool = pool_open(path);
 	OK(pf_open(u.pool, "f", PF_O_RDWR | PF_O_CREATE, 0600, &f));
 	stamp_file(f, 1, 0);
